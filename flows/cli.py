@@ -1,0 +1,223 @@
+"""The command line. Heavy packages are imported by the commands that need them: `--help` is instant."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from outcrop.errors import OutcropError
+from tasks.workspace import Workspace, find_workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Teach a cheap camera what expensive sensors know about rocks.",
+)
+
+Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Where = Annotated[Path, typer.Option("--workspace", help="The clone to work in; default: the one around this folder.")]
+HERE = Path()
+
+
+def main() -> None:
+    """Run a command; what a user can mend is told in one sentence, with exit code 2."""
+    try:
+        app()
+    except OutcropError as error:
+        print(f"outcrop: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("outcrop: interrupted; run the command again to go on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _open(where: Path) -> Workspace:
+    workspace = find_workspace(where)
+    workspace.prepare()
+    return workspace
+
+
+def _show(result: dict[str, Any]) -> None:
+    print(json.dumps(result, allow_nan=False))
+
+
+@app.command()
+def retrain(survey: Survey = None, as_json: Json = False, where: Where = HERE) -> None:
+    """Validate the data, train teacher, control and student, measure them, register them, write the report.
+
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped.
+
+    **Examples**
+
+        outcrop retrain
+
+        outcrop retrain --survey data/surveys/mars.yaml --json
+    """
+    workspace = _open(where)
+    from tasks.progress import CONSOLE
+    from tasks.summary import results_table
+
+    from flows.retrain import run_retrain
+
+    result = run_retrain(workspace, (survey or workspace.default_survey).resolve())
+    if as_json:
+        _show(result)
+        return
+    CONSOLE.print(results_table(result))
+    if result["cached"]:
+        CONSOLE.print(f"cached: {', '.join(result['cached'])}")
+    CONSOLE.print(f"models: {', '.join(result['models'].values())}")
+    CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
+
+
+@app.command()
+def ingest(
+    survey: Annotated[Path, typer.Argument(help="Survey file that names the site's raw files.")],
+    sites: Annotated[list[str] | None, typer.Argument(help="Sites to ingest; default: all of the survey.")] = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """Turn raw files into sites under `data/sites`, tracked by DVC.
+
+    **Examples**
+
+        outcrop ingest data/surveys/mars.yaml
+
+        outcrop ingest data/surveys/mars.yaml south --json
+    """
+    workspace = _open(where)
+    from outcrop.errors import SurveyError
+    from outcrop.survey.surveys import load_survey
+    from tasks.data import ingest as ingest_one
+    from tasks.progress import CONSOLE
+
+    loaded, params = load_survey(survey.resolve(), workspace.params)
+    unknown = set(sites or ()) - set(loaded.sites)
+    if unknown:
+        raise SurveyError(
+            f"the survey has no site {min(unknown)}", where=survey, remedy=f"name one of {', '.join(loaded.sites)}"
+        )
+    chosen = sites or [name for name, entry in loaded.sites.items() if entry.scenes]
+    hashes = {site: ingest_one(workspace, loaded, site, params, CONSOLE.print) for site in chosen}
+    if as_json:
+        _show({"survey": loaded.survey, "sites": hashes})
+        return
+    for site, digest in hashes.items():
+        print(f"{workspace.sites / site}  {digest}")
+
+
+@app.command()
+def sites(as_json: Json = False, where: Where = HERE) -> None:
+    """List the sites of this workspace: scenes, modalities, base grid and DVC hash.
+
+    **Examples**
+
+        outcrop sites
+
+        outcrop sites --json
+    """
+    workspace = _open(where)
+    from outcrop.survey.sites import read_site
+    from tasks.data import site_hashes
+
+    found = sorted(path.parent for path in workspace.sites.glob("*/collection.json"))
+    rows = {}
+    for path in found:
+        site = read_site(path)
+        rows[site.name] = {
+            "survey": site.survey,
+            "dvc": site_hashes(workspace, [site.name])[site.name],
+            "scenes": {scene.id: [scene.grid.height, scene.grid.width] for scene in site.scenes},
+            "modalities": sorted(site.scenes[0].rasters),
+        }
+    if as_json:
+        _show({"sites": rows})
+    elif not rows:
+        print("no sites yet: `dvc repro` builds the simulated ones, `outcrop ingest SURVEY` real ones")
+    for name, row in () if as_json else rows.items():
+        cells = ", ".join(f"{scene} {height} x {width}" for scene, (height, width) in row["scenes"].items())
+        print(f"{name:<12} {row['survey']:<12} {row['dvc'][:12]}  {cells}; {', '.join(row['modalities'])}")
+
+
+@app.command()
+def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) -> None:
+    """Check whether a survey's data are fit to train on; critical findings give exit code 2.
+
+    **Examples**
+
+        outcrop validate
+
+        outcrop validate --survey data/surveys/mars.yaml --json
+    """
+    workspace = _open(where)
+    from flows.validate import run_validate
+
+    verdict = run_validate(workspace, (survey or workspace.default_survey).resolve())
+    if as_json:
+        _show(verdict)
+        return
+    for finding in verdict["findings"]:
+        print(f"{finding['severity']}: {finding['where']}: {finding['sentence']}")
+    print(f"{verdict['passed']} of {verdict['checked']} checks passed")
+
+
+@app.command()
+def simulate(
+    site: Annotated[str, typer.Option("--site", help="Name of the site, as in the survey file.")],
+    size: Annotated[int | None, typer.Option(help="Base cells along one side; default: simulate.size.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; default: simulate.seed.")] = None,
+    survey: Survey = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder; default: data/sites.")] = None,
+    where: Where = HERE,
+) -> None:
+    """Make a simulated site with all sensors (`dvc repro` does so for the whole simulated survey).
+
+    **Example**
+
+        outcrop simulate --site iceland --size 96 --seed 3 -o /tmp/sites
+    """
+    workspace = find_workspace(where)
+    from outcrop.survey.simulate import simulate_site
+    from outcrop.survey.surveys import load_survey
+
+    loaded, params = load_survey((survey or workspace.default_survey).resolve(), workspace.params)
+    made = simulate_site(
+        site,
+        params.simulate.size if size is None else size,
+        params.simulate.seed if seed is None else seed,
+        (output or workspace.sites).resolve(),
+        loaded,
+        params,
+    )
+    print(made.path)
+
+
+@app.command()
+def doctor(as_json: Json = False, where: Where = HERE) -> None:
+    """Say what is installed, where the stores are, and what is running.
+
+    **Examples**
+
+        outcrop doctor
+
+        outcrop doctor --json
+    """
+    workspace = _open(where)
+    from tasks.doctor import examine
+
+    found = examine(workspace)
+    if as_json:
+        _show(found)
+        return
+    for section, rows in found.items():
+        print(section)
+        for name, value in rows.items():
+            print(f"  {name:<18} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Flow `validate`: the checks of `retrain`, on their own; nothing is trained or registered."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from outcrop.survey.sites import read_site
+from outcrop.survey.surveys import load_survey
+from tasks.data import ensure_sites
+from tasks.progress import CONSOLE
+from tasks.validate import examine, refuse_critical
+from tasks.workspace import Workspace
+
+
+def run_validate(workspace: Workspace, survey_file: Path) -> dict[str, Any]:
+    """Findings of a survey's data.
+
+    Raises
+    ------
+    DataError : one sentence that holds every critical finding.
+    """
+    survey, params = load_survey(survey_file, workspace.params)
+    hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
+    sites = tuple(read_site(workspace.sites / name) for name in survey.sites)
+    verdict = examine(survey, sites, params, workspace.state / "work" / f"census-{survey.survey}")
+    refuse_critical(verdict)
+    return {"survey": survey.survey, "sites": hashes, **asdict(verdict)}

@@ -1,0 +1,1 @@
+"""What is learnt: encoders, teacher, student, losses, training, metrics."""

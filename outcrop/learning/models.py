@@ -1,0 +1,122 @@
+"""Models on disk: ``weights.safetensors`` and ``model.json``; no pickle is written or read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from outcrop.errors import ModelError
+from outcrop.learning.networks import Input, Prediction
+from outcrop.learning.student import StudentNetwork
+from outcrop.learning.teacher import TeacherNetwork
+from outcrop.params import Section, Student, Teacher
+from outcrop.survey.census import Census
+from outcrop.survey.sites import Site
+
+WEIGHTS, CONFIG = "weights.safetensors", "model.json"
+
+
+class Network(Protocol):
+    """What every network offers: the modalities it needs, and predictions from their patches."""
+
+    modalities: tuple[str, ...]
+
+    def __call__(self, patches: dict[str, Tensor]) -> Prediction: ...
+
+
+class ModelConfig(Section):
+    """Everything but the weights: enough to build the network and to check the data it is given."""
+
+    survey: str
+    role: Literal["teacher", "student"]
+    classes: tuple[str, ...]
+    footprint: int
+    inputs: tuple[Input, ...]
+    architecture: Teacher | Student
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in evaluation mode, with its configuration."""
+
+    network: nn.Module
+    config: ModelConfig
+
+
+def describe_inputs(site: Site, census: Census, modalities: Sequence[str]) -> tuple[Input, ...]:
+    """The inputs of a network that sees ``modalities``, normalised as the training blocks say."""
+    rasters = site.scenes[0].rasters
+    return tuple(
+        Input(
+            modality=name,
+            bands=tuple(band.name for band in rasters[name].bands),
+            side=rasters[name].nesting.patch_side(census.footprint),
+            mean=census.normalisation[name].mean,
+            std=census.normalisation[name].std,
+        )
+        for name in modalities
+    )
+
+
+def build_network(config: ModelConfig) -> nn.Module:
+    """A new network with random weights."""
+    if isinstance(config.architecture, Teacher):
+        return TeacherNetwork(config.inputs, len(config.classes), config.architecture)
+    return StudentNetwork(config.inputs, len(config.classes), config.architecture)
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write the two files of a model into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    config = {**model.config.model_dump(mode="json"), "inputs": [asdict(entry) for entry in model.config.inputs]}
+    (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True))
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model.
+
+    Raises
+    ------
+    ModelError : a file is missing or damaged, or the weights do not fit the configuration.
+    """
+    try:
+        config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
+        network = build_network(config)
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValidationError, SafetensorError, RuntimeError, ValueError) as cause:
+        reason = str(cause).splitlines()[0]
+        raise ModelError(f"the model cannot be loaded: {reason}", where=folder, remedy="train it again") from cause
+    return Model(network.eval(), config)
+
+
+class PatchClassifier:
+    """A model as a plain function of arrays: what the model registry serves."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def predict(self, patches: dict[str, Any], params: dict[str, Any] | None = None) -> NDArray[np.float32]:
+        """Class probabilities (N, classes) of patches, by modality (N, bands, side, side) in the modality's unit."""
+        tensors = {
+            entry.modality: torch.as_tensor(np.asarray(patches[entry.modality], dtype=np.float32))
+            for entry in self.model.config.inputs
+        }
+        with torch.inference_mode():
+            probabilities: NDArray[np.float32] = self.model.network(tensors).logits.softmax(dim=1).numpy()
+        return probabilities
+
+
+def _load_pyfunc(path: str) -> PatchClassifier:
+    """Entry point by which MLflow's pyfunc flavour loads a model from code, without pickle."""
+    return PatchClassifier(load_model(Path(path)))

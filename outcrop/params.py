@@ -1,0 +1,252 @@
+"""Frozen, typed mirror of ``params.yaml``: unknown keys, wrong types and contradictions are refused at construction."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from outcrop.errors import OutcropError, ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A group of parameters: cannot be changed after construction and knows no other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Labels(Section):
+    per_class: Positive | Literal["all"]
+
+
+class Fractions(Section):
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        if abs(self.train + self.val + self.test - 1) > 1e-6:
+            raise ValueError("train, val and test must sum to 1")
+        return self
+
+
+class Split(Section):
+    block: Annotated[int, Field(ge=2)]
+    buffer: Positive
+    fractions: Fractions
+
+
+class Limits(Section):
+    """Two thresholds of one check: beyond ``warning`` it is shown, beyond ``critical`` it stops the flow."""
+
+    warning: NonNegative
+    critical: NonNegative
+
+
+class Validate(Section):
+    nodata_share: Limits
+    overlap: Limits
+    support: Limits
+    blocks: Limits
+    outside_range: Limits
+
+
+class Patches(Section):
+    pool_mb: Positive
+    batch: Annotated[int, Field(ge=2)]
+
+
+class Radiometry(Section):
+    """Random radiometric change of one modality. All but ``warp`` are standard deviations.
+
+    ``gain`` is relative and drawn per band and per patch, ``offset`` (per patch) and ``noise`` (per pixel) are in units
+    of the band's training standard deviation; ``warp`` is the largest shift along the band axis, in bands.
+    """
+
+    gain: NonNegative = 0.0
+    offset: NonNegative = 0.0
+    noise: NonNegative = 0.0
+    warp: NonNegative = 0.0
+
+
+class Augment(Section):
+    """``flips`` for all, and the radiometry of each modality (any name; ``default`` for the others)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Radiometry] = Field(init=False)
+    flips: bool
+    default: Radiometry
+
+    def of(self, modality: str) -> Radiometry:
+        """The radiometry of ``modality``."""
+        return (self.__pydantic_extra__ or {}).get(modality, self.default)
+
+
+class Train(Section):
+    epochs: Positive
+    samples: Positive
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: NonNegative
+    warmup: Share
+    patience: Positive
+    val_samples: Positive
+    class_balance: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+
+
+class Teacher(Section):
+    modalities: Literal["all"] | tuple[str, ...]
+    stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    features: dict[str, Positive]
+    token: Positive
+    heads: Positive
+    hidden: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.token % self.heads:
+            raise ValueError(f"token ({self.token}) must be a multiple of heads ({self.heads})")
+        if "default" not in self.features:
+            raise ValueError("features needs a `default` for modalities that it does not name")
+        return self
+
+
+class Student(Section):
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
+    stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    features: Positive
+
+
+class Temperature(Section):
+    start: Annotated[float, Field(gt=0)]
+    end: Annotated[float, Field(gt=0)]
+
+
+class Distil(Section):
+    temperature: Temperature
+    logit_weight: NonNegative
+    feature_weight: NonNegative
+    hard_weight: NonNegative
+    unlabelled: bool
+    unlabelled_share: Annotated[float, Field(ge=0, lt=1)]
+    pairs: Positive
+
+
+class Evaluate(Section):
+    stride: Positive
+    bootstrap: Positive
+    bins: Positive
+    latency_runs: Positive
+
+
+class Forest(Section):
+    trees: Positive
+    samples: Positive
+
+
+class Simulate(Section):
+    size: Annotated[int, Field(ge=48)]
+    seed: int
+
+
+class Params(Section):
+    """Every parameter of one survey. Sections bear the name of the step or part that reads them."""
+
+    seed: int
+    footprint: Positive
+    labels: Labels
+    split: Split
+    validate_: Annotated[Validate, Field(alias="validate")]
+    patches: Patches
+    augment: Augment
+    train: Train
+    teacher: Teacher
+    student: Student
+    distil: Distil
+    evaluate: Evaluate
+    forest: Forest
+    simulate: Simulate
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.footprint % 2 == 0:
+            raise ValueError(f"footprint ({self.footprint}) must be odd")
+        if self.split.buffer < self.footprint:
+            raise ValueError(f"split.buffer ({self.split.buffer}) must be at least the footprint ({self.footprint})")
+        if self.split.block <= self.split.buffer:
+            raise ValueError(f"split.block ({self.split.block}) must exceed split.buffer ({self.split.buffer})")
+        return self
+
+    def dump(self) -> dict[str, Any]:
+        """Plain nested values, with the names of ``params.yaml``."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def load_params(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
+    """Read ``params.yaml``, put ``overrides`` (a survey's ``params:``) over it, and check the result.
+
+    Raises
+    ------
+    ParamsError : the file is missing or not YAML, or a value is unknown, of the wrong type or contradictory.
+    """
+    return build(Params, merge(read_yaml(path, ParamsError), overrides or {}), path, ParamsError)
+
+
+def merge(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``defaults`` with ``overrides`` put over it, section by section."""
+    merged = dict(defaults)
+    for key, value in overrides.items():
+        inner = merged.get(key)
+        merged[key] = merge(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def read_yaml(path: Path, error: type[OutcropError]) -> dict[str, Any]:
+    """Read a YAML mapping safely; ``error`` says why it cannot be read."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        reason = (cause.strerror or str(cause)).lower()
+        raise error(f"cannot read the file: {reason}", where=path, remedy="check the path") from cause
+    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        mark = getattr(cause, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        raise error(f"the file is not valid YAML{line}", where=path, remedy="mend its syntax") from cause
+    if not isinstance(content, dict):
+        raise error("the file does not hold a mapping of names to values", where=path, remedy="see data/surveys/")
+    return content
+
+
+def build(model: type[Model], values: Mapping[str, Any], where: object, error: type[OutcropError]) -> Model:
+    """Construct a pydantic model, telling the first thing that is wrong as one sentence."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise error(*_diagnose(first["type"], key, first), where=where, remedy=_remedy(first["type"])) from cause
+
+
+def _diagnose(kind: str, key: str, detail: Any) -> tuple[str]:
+    if kind == "extra_forbidden":
+        return (f"unknown key `{key}`",)
+    if kind == "missing":
+        return (f"key `{key}` is missing",)
+    message = detail["msg"].removeprefix("Value error, ")
+    at = f"`{key}`: " if key else ""
+    value = "" if isinstance(detail["input"], Mapping) else f", got {detail['input']!r}"
+    return (f"{at}{message[0].lower()}{message[1:]}{value}",)
+
+
+def _remedy(kind: str) -> str:
+    return {"extra_forbidden": "check its spelling", "missing": "add it"}.get(kind, "correct the value")

@@ -1,0 +1,1 @@
+"""What was measured: surveys, sites, scenes, splits and patches."""

@@ -1,0 +1,216 @@
+"""The census of a survey: one streaming pass that says what every band holds and which cells may be used.
+
+It gives the tables that are validated, the normalisation (training blocks only), and the index of blocks from which
+patches are drawn. Memory is that of one block; what it keeps grows by some tens of bytes a block and one byte a cell on
+disk.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcrop.errors import DataError
+from outcrop.survey.blocks import Tile, complete_patches, read_tile, tile_labels, tiles
+from outcrop.survey.rasters import read_split
+from outcrop.survey.sites import NO_LABEL, SPLITS, Scene, Site
+from outcrop.survey.statistics import BandStatistics, Moments, Normalisation
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block with usable cells. ``site`` and ``scene`` index the survey's sites and the site's scenes."""
+
+    site: int
+    scene: int
+    tile: Tile
+    split: int
+
+
+@dataclass(frozen=True)
+class Census:
+    """What `take_census` found.
+
+    Parameters
+    ----------
+    blocks : every block with at least one usable cell
+    counts : (blocks, classes) usable labelled cells
+    usable : (blocks,) usable cells, labelled or not
+    overlap : per scene ("site/scene"), share of labelled cells with data in every modality
+    cells : folder with one uint8 array (rows, columns) a scene: split value of each usable cell, else 0
+    """
+
+    footprint: int
+    class_names: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    counts: NDArray[np.int64]
+    usable: NDArray[np.int64]
+    bands: tuple[BandStatistics, ...]
+    normalisation: dict[str, Normalisation]
+    overlap: dict[str, float]
+    cells: Path = field(default=Path())
+
+    def of_split(self, split: str) -> NDArray[np.intp]:
+        """Indices of the blocks of ``split``."""
+        return np.flatnonzero([block.split == SPLITS[split] for block in self.blocks])
+
+    def support(self, split: str) -> NDArray[np.int64]:
+        """(classes,) usable labelled cells of a split."""
+        return np.asarray(self.counts[self.of_split(split)].sum(axis=0))
+
+
+Ranges = dict[str, tuple[float, float]]
+
+
+def take_census(
+    sites: Sequence[Site],
+    footprint: int,
+    ranges: Ranges,
+    destination: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Census:
+    """Read every block of every scene once.
+
+    Parameters
+    ----------
+    ranges : declared lowest and highest value of each modality, in its unit
+    destination : folder that the census is written to (see `load_census`)
+    advance : told how many blocks were read, for a progress bar
+
+    Raises
+    ------
+    DataError : the sites do not share one set of modalities and bands, or the buffer is smaller than the footprint.
+    """
+    _require_one_layout(sites, footprint)
+    (destination / "cells").mkdir(parents=True, exist_ok=True)
+    blocks: list[Block] = []
+    counts: list[NDArray[np.int64]] = []
+    usable: list[int] = []
+    bands: list[BandStatistics] = []
+    overlap: dict[str, float] = {}
+    training = {name: Moments.of(raster) for name, raster in sites[0].scenes[0].rasters.items()}
+    classes = len(sites[0].classes)
+    for site_index, scene_index, site, scene in _scenes(sites):
+        whole = {name: Moments.of(raster, ranges[name]) for name, raster in scene.rasters.items()}
+        cells = _new_cells(destination, site, scene)
+        labelled = covered = 0
+        for tile in tiles(scene, site.block):
+            split, labels, complete = _read(scene, tile, footprint, whole, training)
+            labelled += int((labels != NO_LABEL).sum())
+            covered += int(((labels != NO_LABEL) & complete).sum())
+            split = np.where(complete, split, 0).astype(np.uint8)
+            cells[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] = split
+            if split.any():
+                blocks.append(Block(site_index, scene_index, tile, int(split.max())))
+                counts.append(np.bincount(labels[(split > 0) & (labels != NO_LABEL)], minlength=classes))
+                usable.append(int((split > 0).sum()))
+            advance(1)
+        cells.flush()
+        overlap[f"{site.name}/{scene.id}"] = covered / labelled if labelled else 0.0
+        for raster in scene.rasters.values():
+            bands.extend(whole[raster.modality].statistics(site.name, scene.id, raster))
+    census = Census(
+        footprint=footprint,
+        class_names=tuple(entry.name for entry in sites[0].classes),
+        blocks=tuple(blocks),
+        counts=np.array(counts, dtype=np.int64).reshape(-1, classes),
+        usable=np.array(usable, dtype=np.int64),
+        bands=tuple(bands),
+        normalisation={name: moments.normalisation() for name, moments in training.items()},
+        overlap=overlap,
+        cells=destination / "cells",
+    )
+    _save(census, destination)
+    return census
+
+
+def _scenes(sites: Sequence[Site]) -> Iterator[tuple[int, int, Site, Scene]]:
+    for site_index, site in enumerate(sites):
+        for scene_index, scene in enumerate(site.scenes):
+            yield site_index, scene_index, site, scene
+
+
+def _require_one_layout(sites: Sequence[Site], footprint: int) -> None:
+    first = sites[0].scenes[0]
+    for _, _, site, scene in _scenes(sites):
+        where = f"{site.path}, scene {scene.id}"
+        if site.buffer < footprint:
+            raise DataError(
+                f"the blocks were split with a buffer of {site.buffer} cells, less than the footprint of {footprint}",
+                where=where,
+                remedy="lower `footprint`, or ingest the site into a new workspace with a larger split.buffer",
+            )
+        if [entry.name for entry in site.classes] != [entry.name for entry in sites[0].classes]:
+            raise DataError("the site has other classes than the survey's first", where=where, remedy="ingest it again")
+        for name in sorted(set(first.rasters) | set(scene.rasters)):
+            if name not in scene.rasters or name not in first.rasters:
+                raise DataError(f"modality {name} is not in every scene of the survey", where=where, remedy="ingest it")
+            if len(scene.rasters[name].bands) != len(first.rasters[name].bands):
+                raise DataError(f"{name} has another number of bands than in {sites[0].name}", where=where)
+            if scene.rasters[name].nesting.patch_side(footprint) != first.rasters[name].nesting.patch_side(footprint):
+                raise DataError(f"{name} has another resolution than in {sites[0].name}", where=where)
+
+
+def _read(
+    scene: Scene, tile: Tile, footprint: int, whole: dict[str, Moments], training: dict[str, Moments]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Split, labels and completeness of a tile's cells; its own pixels (no halo) go to the moments."""
+    split = read_split(scene, tile.row, tile.col, tile.height, tile.width)
+    complete = np.ones(split.shape, dtype=bool)
+    for name, raster in scene.rasters.items():
+        window, pixels = read_tile(raster, tile, footprint)
+        complete &= complete_patches(pixels, window)
+        core = pixels[:, window.reach : window.height - window.reach, window.reach : window.width - window.reach]
+        whole[name].add(core)
+        if (split == SPLITS["train"]).any():
+            training[name].add(core)
+    return split, tile_labels(scene, tile), complete
+
+
+def _new_cells(folder: Path, site: Site, scene: Scene) -> "np.memmap[tuple[int, int], np.dtype[np.uint8]]":
+    path = cells_path(folder / "cells", site.name, scene.id)
+    shape = (scene.grid.height, scene.grid.width)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+
+
+def cells_path(cells: Path, site: str, scene: str) -> Path:
+    """File of one scene's usable cells."""
+    return cells / f"{site}.{scene}.npy"
+
+
+def _save(census: Census, folder: Path) -> None:
+    tile = [(b.site, b.scene, b.tile.row, b.tile.col, b.tile.height, b.tile.width, b.split) for b in census.blocks]
+    index = np.array(tile, dtype=np.int64).reshape(-1, 7)
+    np.savez(folder / "blocks.npz", index=index, counts=census.counts, usable=census.usable)
+    summary = {
+        "footprint": census.footprint,
+        "class_names": census.class_names,
+        "overlap": census.overlap,
+        "normalisation": {name: asdict(entry) for name, entry in census.normalisation.items()},
+        "bands": [asdict(row) for row in census.bands],
+    }
+    (folder / "census.json").write_text(json.dumps(summary, indent=1, sort_keys=True, allow_nan=False))
+
+
+def load_census(folder: Path) -> Census:
+    """Read what `take_census` wrote."""
+    summary = json.loads((folder / "census.json").read_text())
+    with np.load(folder / "blocks.npz", allow_pickle=False) as arrays:
+        index, counts, usable = arrays["index"], arrays["counts"], arrays["usable"]
+    return Census(
+        footprint=summary["footprint"],
+        class_names=tuple(summary["class_names"]),
+        blocks=tuple(Block(int(r[0]), int(r[1]), Tile(*map(int, r[2:6])), int(r[6])) for r in index),
+        counts=counts,
+        usable=usable,
+        bands=tuple(BandStatistics(**row) for row in summary["bands"]),
+        normalisation={
+            name: Normalisation(tuple(entry["mean"]), tuple(entry["std"]))
+            for name, entry in summary["normalisation"].items()
+        },
+        overlap=summary["overlap"],
+        cells=folder / "cells",
+    )

@@ -1,0 +1,1 @@
+"""Prefect tasks, one module a step: read, call outcrop, write."""

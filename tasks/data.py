@@ -1,0 +1,126 @@
+"""DVC: which bytes. The only module that reads or writes what DVC records."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from filelock import FileLock
+from outcrop.errors import SiteError, WorkspaceError
+from outcrop.params import Params
+from outcrop.record.digests import digest_value
+from outcrop.survey.ingest import ingest_site
+from outcrop.survey.surveys import Survey
+
+from tasks.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say = lambda line: None) -> dict[str, str]:
+    """Ingest the sites whose raw files are new or changed, and give every site's DVC hash.
+
+    Raises
+    ------
+    SiteError : a site without raw files is missing, or its files differ from what DVC recorded.
+    """
+    for site in survey.sites:
+        if survey.sites[site].scenes:
+            _ingest_if_changed(workspace, survey, site, params, say)
+        elif not (workspace.sites / site).is_dir():
+            raise SiteError(
+                f"site {site} is not there and the survey names no raw files for it",
+                where=workspace.sites / site,
+                remedy="build it with `dvc repro`",
+            )
+    return site_hashes(workspace, list(survey.sites))
+
+
+def _ingest_if_changed(workspace: Workspace, survey: Survey, site: str, params: Params, say: Say) -> None:
+    state = workspace.state / "ingested" / f"{site}.json"
+    current = _fingerprint(workspace.raw, survey, site, params)
+    if (workspace.sites / site).is_dir() and state.is_file() and state.read_text() == current:
+        return
+    ingest(workspace, survey, site, params, say)
+
+
+def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say: Say = lambda line: None) -> str:
+    """Ingest one site, put it under DVC, and give its DVC hash."""
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    current = _fingerprint(workspace.raw, survey, site, params)
+    with FileLock(workspace.state / "ingest.lock"):
+        ingest_site(survey, site, params, workspace.raw, workspace.sites, say)
+        _dvc(workspace, "add", "--quiet", str(workspace.sites / site))
+    state = workspace.state / "ingested" / f"{site}.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(current)
+    return site_hashes(workspace, [site])[site]
+
+
+def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
+    """What a site is made from: raw files by name, size and time, its part of the survey, and the split's parameters.
+
+    Content is not hashed here: a touched file is ingested again, which gives the same bytes and the same DVC hash.
+    """
+    entry = survey.sites[site]
+    files = sorted({path for scene in entry.scenes.values() for path in (*scene.rasters.values(), scene.labels)})
+    stamps = [[path, *_stamp(raw / path)] for path in files]
+    described = survey.model_dump(mode="json", include={"classes", "modalities"})
+    split = {"split": params.dump()["split"], "footprint": params.footprint, "seed": params.seed}
+    return digest_value([stamps, described, entry.model_dump(mode="json"), split])
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    if not path.is_file():
+        return ()
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
+    """The DVC hash of every site, after asking DVC that the files are what it recorded.
+
+    Raises
+    ------
+    SiteError : a site is not under DVC, or its files were changed behind DVC's back.
+    """
+    recorded = _recorded(workspace.root)
+    paths = {site: (workspace.sites / site).relative_to(workspace.root).as_posix() for site in sites}
+    for site, path in paths.items():
+        if path not in recorded:
+            raise SiteError(f"site {site} is not tracked by DVC", where=path, remedy="ingest it or run `dvc repro`")
+    changed = _dvc(workspace, "data", "status", "--json", "--granular", check=False)
+    touched = [str(path) for path in json.loads(changed or "{}").get("uncommitted", {}).get("modified", [])]
+    for site, path in paths.items():
+        if any(name.rstrip("/") == path or name.startswith(path + "/") for name in touched):
+            raise SiteError(
+                f"the files of site {site} differ from what DVC recorded",
+                where=path,
+                remedy=f"restore them with `dvc checkout {path}`, or accept them with `dvc commit {path}`",
+            )
+    return {site: recorded[path] for site, path in paths.items()}
+
+
+def _recorded(root: Path) -> dict[str, str]:
+    """Hash of every output that the workspace's ``.dvc`` files and ``dvc.lock`` name, by path."""
+    found: dict[str, str] = {}
+    for pointer in (root / "data").rglob("*.dvc"):
+        for out in yaml.safe_load(pointer.read_text())["outs"]:
+            found[(pointer.parent / out["path"]).relative_to(root).as_posix()] = out["md5"]
+    lock = root / "dvc.lock"
+    if lock.is_file():
+        for stage in yaml.safe_load(lock.read_text())["stages"].values():
+            found |= {out["path"]: out["md5"] for out in stage.get("outs", [])}
+    return found
+
+
+def _dvc(workspace: Workspace, *arguments: str, check: bool = True) -> str:
+    """Run DVC in a process of its own: its API is not safe for writing from several threads."""
+    command = [sys.executable, "-m", "dvc", "--cd", str(workspace.root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0].removeprefix("ERROR: ")
+        raise WorkspaceError(f"DVC failed: {reason}", where=f"dvc {arguments[0]}", remedy="see `outcrop doctor`")
+    return done.stdout

@@ -1,0 +1,74 @@
+"""A job: what every step of one flow run is about."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from outcrop.learning.training import device_kind
+from outcrop.params import Params
+from outcrop.record.digests import digest_file, digest_value
+from outcrop.record.provenance import Commit, code_digest, read_commit
+from outcrop.survey.sites import Site
+from outcrop.survey.surveys import Survey
+
+from tasks.tracking import Tracker
+from tasks.workspace import Workspace
+
+#: The task modules whose code decides what a retraining gives.
+STEPS = ("validate", "teacher", "control", "distil", "forest", "evaluate", "report")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One survey with its parameters and sites (and their DVC hashes), and where its results go.
+
+    ``parent`` is the MLflow run of the flow, under which every step's run is nested.
+    """
+
+    workspace: Workspace
+    survey: Survey
+    params: Params
+    sites: tuple[Site, ...]
+    hashes: Mapping[str, str]
+    tracker: Tracker
+    parent: str
+    flow_key: str
+    commit: Commit
+
+
+@contextmanager
+def open_job(
+    workspace: Workspace, survey: Survey, params: Params, sites: tuple[Site, ...], hashes: Mapping[str, str]
+) -> Iterator[Job]:
+    """Begin the flow's run, or take up the one with the same key; it ends FINISHED or FAILED."""
+    tracker = Tracker.open(workspace, survey.survey)
+    key = _flow_key(workspace, survey, params, hashes)
+    commit = read_commit(workspace.root)
+    tags = {
+        "mlflow.source.git.commit": commit.sha or "none",
+        "dirty": str(commit.dirty).lower(),
+        "device": device_kind(),
+        **{f"dvc.{site}": digest for site, digest in hashes.items()},
+    }
+    parent = tracker.parent(key, f"retrain {survey.survey}", tags)
+    try:
+        yield Job(workspace, survey, params, sites, hashes, tracker, parent, key, commit)
+    except BaseException:
+        tracker.close(parent, "FAILED")
+        raise
+    tracker.close(parent, "FINISHED")
+
+
+def _flow_key(workspace: Workspace, survey: Survey, params: Params, hashes: Mapping[str, str]) -> str:
+    """Digest of all that a retraining depends on: the same key means the same run."""
+    lock = workspace.root / "constraints.txt"
+    return digest_value(
+        {
+            "survey": survey.model_dump(mode="json"),
+            "params": params.dump(),
+            "data": dict(hashes),
+            "code": [code_digest(f"tasks.{name}") for name in STEPS],
+            "lock": digest_file(lock) if lock.is_file() else None,
+            "device": device_kind(),
+        }
+    )

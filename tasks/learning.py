@@ -1,0 +1,83 @@
+"""What the three training steps share: the material they start from, and keeping what they made."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from outcrop.learning.models import Model, load_model, save_model
+from outcrop.learning.recipes import Material, Trained
+from outcrop.learning.training import EpochRecord, Progress
+from outcrop.survey.census import load_census
+
+from tasks.jobs import Job
+from tasks.progress import Progress as Bar
+from tasks.steps import Reference, refer, results_of
+from tasks.tracking import StepRun
+from tasks.workspace import Workspace
+
+#: Sections of the parameters that every training depends on.
+SECTIONS = ("footprint", "labels", "patches", "augment", "train")
+MODEL, HISTORY, MODEL_URI = "model", "history.json", "model_uri"
+
+
+#: Trains a model from the material, under a step's key, telling of every epoch.
+Recipe = Callable[[Material, str, Progress], Trained]
+
+
+def gather(job: Job, validated: Reference) -> Material:
+    """The material of a training or an evaluation."""
+    census = load_census(validated.path(job.workspace))
+    return Material.gather(job.survey.survey, job.sites, census, job.params, job.workspace.state / "work")
+
+
+def train_and_keep(job: Job, name: str, key: str, validated: Reference, recipe: Recipe) -> dict[str, str]:
+    """Run a recipe under a progress bar; keep the model and its curve, and tell MLflow of both."""
+    material = gather(job, validated)
+    with job.tracker.step(job.parent, name, key) as run, results_of(job.workspace, name, key) as folder:
+        with EpochBar(f"Training: {name}", job.params.train.epochs) as bar:
+            trained = recipe(material, key, bar.tell)
+        _keep(trained, folder, run, job)
+    material.discard(key)
+    return refer(job.workspace, name, key, run.run_id)
+
+
+def _keep(trained: Trained, folder: Path, run: StepRun, job: Job) -> None:
+    save_model(trained.model, folder / MODEL)
+    rows = [asdict(record) for record in trained.fitted.history]
+    summary = {"history": rows, "best_epoch": trained.fitted.best_epoch, "seconds": trained.fitted.seconds}
+    (folder / HISTORY).write_text(json.dumps(summary, indent=1))
+    run.params(job.params.dump())
+    run.inputs(job.hashes)
+    run.curve(rows)
+    run.metrics({"best_epoch": trained.fitted.best_epoch, "training_seconds": trained.fitted.seconds})
+    (folder / MODEL_URI).write_text(run.model(folder / MODEL, trained.model.config.role, trained.model.config))
+
+
+class EpochBar(Bar):
+    """A bar of epochs, with the validation score beside it."""
+
+    def __init__(self, title: str, epochs: int) -> None:
+        super().__init__(title, epochs)
+        self._best = 0.0
+
+    def tell(self, record: EpochRecord) -> None:
+        """One more epoch is done."""
+        self._best = max(self._best, record.val_macro_f1)
+        self.advance(note=f"loss {record.loss:.3f}  val macro-F1 {record.val_macro_f1:.3f}  best {self._best:.3f}")
+
+
+def read_model(reference: Reference, workspace: Workspace) -> Model:
+    """The model of a training step."""
+    return load_model(reference.path(workspace) / MODEL)
+
+
+def read_history(reference: Reference, workspace: Workspace) -> list[dict[str, float]]:
+    """The learning curve of a training step."""
+    rows: list[dict[str, float]] = json.loads((reference.path(workspace) / HISTORY).read_text())["history"]
+    return rows
+
+
+def read_model_uri(reference: Reference, workspace: Workspace) -> str:
+    """Where MLflow keeps a training step's model."""
+    return (reference.path(workspace) / MODEL_URI).read_text()

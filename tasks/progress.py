@@ -1,0 +1,44 @@
+"""Progress bars on standard error; silent where nobody looks."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+CONSOLE = Console(stderr=True)
+
+
+class Progress:
+    """One bar: ``total`` units of work, with a note beside it."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description:<26}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=CONSOLE,
+            disable=not (CONSOLE.is_terminal or "-v" in sys.argv),
+        )
+        self._task = self._bars.add_task(title, total=total, note="")
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        """So much more is done."""
+        self._bars.update(self._task, advance=units, note=note)
+
+    def finish(self) -> None:
+        """All is done, even if fewer units were needed."""
+        self._bars.update(self._task, total=self._bars.tasks[0].completed)

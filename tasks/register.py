@@ -1,0 +1,35 @@
+"""Task `register`: teacher and student become versions of registered models, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.jobs import Job
+from tasks.learning import read_model_uri
+from tasks.steps import Reference
+
+#: Roles that are registered, as `<survey>-<role>`; the control is a yardstick, not a product.
+REGISTERED = ("teacher", "student")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of a registered model, and the digest of the step's folder that it was made from."""
+
+    role: str
+    uri: str
+    digest: str
+
+
+@task(name="register", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
+    """Register the models; one that has a version already keeps it."""
+    registered = []
+    for role in REGISTERED:
+        made = models[role]
+        name = f"{job.survey.survey}-{role}"
+        uri = job.tracker.register(name, read_model_uri(made, job.workspace), made.digest)
+        registered.append(Registered(role, uri, made.digest))
+    return registered

@@ -1,0 +1,180 @@
+"""Step `report`: gather what the other steps wrote and render one offline page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from outcrop.field import pictures
+from outcrop.learning.evaluation import SceneMap, load_scores, scene_maps
+from outcrop.learning.training import device_kind
+from outcrop.params import load_params
+from outcrop.record.provenance import code_digest, package_versions
+from outcrop.record.report import (
+    Artefact,
+    Change,
+    Finding,
+    Lineage,
+    ModalityRow,
+    ModelRow,
+    Picture,
+    Quotient,
+    Report,
+    SceneSummary,
+    SiteSummary,
+    Step,
+    write_report,
+)
+from outcrop.survey.census import Census, load_census
+from outcrop.survey.sites import SPLITS, Scene, Site
+
+from tasks.evaluate import read_metrics
+from tasks.forest import SCORES
+from tasks.jobs import Job
+from tasks.learning import gather, read_history, read_model_uri
+from tasks.steps import Outcome, refer, results_of, step
+from tasks.validate import read_verdict
+from tasks.verdicts import verdict
+
+SECTIONS = ("footprint", "evaluate")
+PAGE = "report.html"
+#: The results table: role, name, what the model sees and was taught by.
+ROWS = (
+    ("teacher", "teacher", "all sensors, labels"),
+    ("forest/all", "forest", "all sensors, labels"),
+    ("student", "student", "distilled"),
+    ("control", "control", "the student's network on labels alone"),
+    ("forest/rgb", "forest", "the student's sensors, labels"),
+)
+
+
+@step("report")
+def report(job: Job, key: str, steps: Mapping[str, Outcome]) -> dict[str, str]:
+    """Render the report of a run."""
+    with job.tracker.step(job.parent, "report", key) as run, results_of(job.workspace, "report", key) as folder:
+        write_report(_assemble(job, steps), folder / PAGE)
+        run.files([folder / PAGE])
+    return refer(job.workspace, "report", key, run.run_id)
+
+
+def _assemble(job: Job, steps: Mapping[str, Outcome]) -> Report:
+    at = {name: outcome.reference.path(job.workspace) for name, outcome in steps.items()}
+    metrics, judged = read_metrics(at["evaluate"]), read_verdict(at["validate"])
+    census = load_census(at["validate"])
+    histories = {
+        name: read_history(steps[made].reference, job.workspace)
+        for name, made in (("teacher", "teacher"), ("control", "control"), ("student", "distil"))
+    }
+    comparison = metrics["comparison"]
+    rows = _model_rows(metrics, census.class_names)
+    student = load_scores(at["evaluate"] / SCORES)["student"]
+    maps = scene_maps(gather(job, steps["validate"].reference), student)
+    return Report(
+        title=job.survey.title or job.survey.survey,
+        verdict=verdict(metrics),
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        models=rows,
+        retention=Quotient(comparison["retention"], comparison["interval"]["retention"]),
+        gap_recovered=Quotient(
+            comparison["gap_recovered"],
+            comparison["interval"]["gap_recovered"],
+            "" if comparison["gap_recovered"] is not None else "the interval of teacher less control holds 0",
+        ),
+        gain=Quotient(comparison["gain"], comparison["interval"]["gain"]),
+        sites=tuple(_site(job, index, site, census) for index, site in enumerate(job.sites)),
+        findings=tuple(Finding(f.severity, f.check, f.where, f.sentence) for f in judged.findings),
+        checks_passed=judged.passed,
+        curves=(Picture(pictures.learning_curves(histories), "Loss and validation macro-F1 by epoch"),),
+        correctness=tuple(_correctness(job, scene) for scene in maps),
+        lineage=_lineage(job, steps),
+        scores=Picture(_scores(rows), "Macro-F1 of every model with its 95 % interval"),
+    )
+
+
+def _model_rows(metrics: Mapping[str, Any], classes: Sequence[str]) -> tuple[ModelRow, ...]:
+    rows = []
+    for role, name, inputs in ROWS:
+        part, _, rung = role.partition("/")
+        found = metrics[part][rung] if rung else metrics[part]
+        matrix = pictures.confusion_picture(np.array(found["confusion"]), classes)
+        alt = f"Confusion matrix of the {name} ({inputs})"
+        rows.append(ModelRow(name, inputs, found, subject=role == "student", confusion=Picture(matrix, alt)))
+    return tuple(rows)
+
+
+def _scores(rows: Sequence[ModelRow]) -> bytes:
+    return pictures.macro_f1_picture(
+        [(f"{row.name}: {row.inputs}", row.metrics["macro_f1"], *row.metrics["interval"]["macro_f1"]) for row in rows]
+    )
+
+
+def _site(job: Job, index: int, site: Site, census: Census) -> SiteSummary:
+    cells: dict[str, dict[str, int]] = {name: {} for name in census.class_names}
+    for split, value in SPLITS.items():
+        chosen = [i for i, block in enumerate(census.blocks) if block.site == index and block.split == value]
+        for name, count in zip(census.class_names, census.counts[chosen].sum(axis=0), strict=True):
+            cells[name][split] = int(count)
+    modalities = [
+        ModalityRow(raster.modality, len(raster.bands), raster.unit, raster.nesting.fine, raster.nesting.coarse)
+        for raster in site.scenes[0].rasters.values()
+    ]
+    return SiteSummary(
+        name=site.name,
+        digest=job.hashes[site.name],
+        scenes=tuple(_scene(site, scene) for scene in site.scenes),
+        modalities=tuple(modalities),
+        cells=cells,
+    )
+
+
+def _scene(site: Site, scene: Scene) -> SceneSummary:
+    looks = [
+        Picture(pictures.quicklook(raster), f"{name} of {site.name}/{scene.id}", name)
+        for name, raster in scene.rasters.items()
+    ]
+    looks.append(Picture(pictures.label_map(scene, site.classes), f"Labels of {site.name}/{scene.id}", "labels"))
+    looks.append(Picture(pictures.split_map(scene), f"Splits of {site.name}/{scene.id}", "split"))
+    grid = scene.grid
+    cell = f"{abs(grid.transform.a):g} {'m' if grid.crs else 'px'}"
+    return SceneSummary(scene.id, grid.height, grid.width, cell, grid.crs, tuple(looks))
+
+
+def _correctness(job: Job, scene: SceneMap) -> Picture:
+    picture = pictures.correctness_map(scene.predicted, scene.labels, job.sites[0].classes)
+    name = f"{scene.site}/{scene.scene}"
+    return Picture(picture, f"Right and wrong test cells of {name}", name)
+
+
+def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
+    made = {"teacher": steps["teacher"].reference, "student": steps["distil"].reference}
+    defaults = load_params(job.workspace.params).dump()
+    return Lineage(
+        run_id=job.parent,
+        commit=job.commit.sha or "not a git checkout",
+        dirty=job.commit.dirty,
+        flow_key=job.flow_key,
+        source_digest=code_digest("tasks.report"),
+        seed=job.params.seed,
+        device=device_kind(),
+        packages=package_versions(),
+        steps=tuple(Step(name, done.reference.key, done.reference.run_id, done.cached) for name, done in steps.items()),
+        models=tuple(
+            Artefact(f"{job.survey.survey}-{role}", read_model_uri(found, job.workspace), found.digest)
+            for role, found in made.items()
+        ),
+        changes=tuple(_changes("", defaults, job.params.dump())),
+        parameters=job.params.dump(),
+    )
+
+
+def _changes(prefix: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> list[Change]:
+    """Parameters that differ from their default, by dotted name."""
+    found = []
+    for name, value in values.items():
+        default = defaults.get(name)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            found += _changes(f"{prefix}{name}.", default, value)
+        elif value != default:
+            found.append(Change(prefix + name, json.loads(json.dumps(default)), value))
+    return found

@@ -1,0 +1,136 @@
+"""Steps: what makes one current, where its results lie, and how a finished one is recognised.
+
+A step's key is a digest of all that its result depends on. Prefect's task cache, keyed by it, holds a small
+`Reference`; the results themselves are files. A cached reference counts only if those files are there and hash to what
+it says.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from outcrop.errors import OutcropError
+from outcrop.learning.training import device_kind
+from outcrop.record.digests import digest_file, digest_folder, digest_value
+from outcrop.record.provenance import code_digest
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.results import get_result_store
+from prefect.tasks import Task
+
+from tasks.jobs import Job
+from tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a finished step leaves behind: its key, its MLflow run, its folder, and the folder's digest.
+
+    ``folder`` is relative to the workspace's state folder.
+    """
+
+    step: str
+    key: str
+    run_id: str
+    folder: str
+    digest: str
+
+    def path(self, workspace: Workspace) -> Path:
+        """The step's results."""
+        return workspace.state / self.folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A reference, and whether it was found rather than made."""
+
+    reference: Reference
+    cached: bool
+
+
+def step_key(job: Job, module: str, inputs: Mapping[str, str], sections: Sequence[str]) -> str:
+    """Digest of a step's inputs, its sections of the parameters, the code it uses, the lock file, seed and device."""
+    values = job.params.dump()
+    lock = job.workspace.root / "constraints.txt"
+    return digest_value(
+        {
+            "survey": job.survey.survey,
+            "inputs": dict(inputs),
+            "params": {name: values[name] for name in (*sections, "seed")},
+            "code": code_digest(module),
+            "lock": digest_file(lock) if lock.is_file() else None,
+            "device": device_kind(),
+        }
+    )
+
+
+def _by_key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
+    """Prefect's cache key: the step's own."""
+    return f"{context.task.name}-{arguments['key']}"
+
+
+def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """A busy database or disk may answer the next time; what a user must mend will not mend itself."""
+    failure = state.result(raise_on_failure=False)
+    return isinstance(failure, Exception) and not isinstance(failure, OutcropError | ValueError | TypeError)
+
+
+def step(name: str) -> Any:
+    """Decorator of a function (job, key, ...) -> reference that makes it a cached, retried Prefect task."""
+    return task(
+        name=name,
+        cache_key_fn=_by_key,
+        persist_result=True,
+        result_serializer="json",
+        retries=2,
+        retry_delay_seconds=[2, 10],
+        retry_condition_fn=_worth_retrying,
+    )
+
+
+def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome:
+    """Run a step, or find it done; a stored result that is gone or altered is made again."""
+    stored = _stored(f"{step.name}-{key}")
+    altered = stored is not None and not _is_whole(stored, job.workspace)
+    state = step.with_options(refresh_cache=altered)(job=job, key=key, **inputs, return_state=True)
+    return Outcome(Reference(**state.result()), cached=state.name == "Cached")
+
+
+def _stored(cache_key: str) -> Reference | None:
+    try:
+        return Reference(**get_result_store().read(cache_key).result)
+    except (ValueError, TypeError, OSError):
+        return None
+
+
+def _is_whole(reference: Reference, workspace: Workspace) -> bool:
+    path = reference.path(workspace)
+    return path.is_dir() and digest_folder(path) == reference.digest
+
+
+@contextmanager
+def results_of(workspace: Workspace, step: str, key: str) -> Iterator[Path]:
+    """A folder to write a step's results into; it takes its place only when the block ends well."""
+    final = results_folder(workspace, step, key)
+    partial = final.with_name(final.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+
+
+def results_folder(workspace: Workspace, step: str, key: str) -> Path:
+    """Where a step's results lie."""
+    return workspace.state / "steps" / f"{step}-{key[:16]}"
+
+
+def refer(workspace: Workspace, step: str, key: str, run_id: str) -> dict[str, str]:
+    """The reference to a step's results, as plain values."""
+    folder = results_folder(workspace, step, key)
+    relative = folder.relative_to(workspace.state).as_posix()
+    return asdict(Reference(step, key, run_id, relative, digest_folder(folder)))

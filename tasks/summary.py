@@ -1,0 +1,101 @@
+"""The result of a retraining: as data, as a table, as one sentence."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tasks.evaluate import read_metrics
+from tasks.jobs import Job
+from tasks.register import Registered
+from tasks.report import PAGE
+from tasks.steps import Outcome
+
+#: What `outcrop retrain --json` gives of each model.
+METRICS = (
+    "macro_f1",
+    "overall_accuracy",
+    "average_accuracy",
+    "kappa",
+    "ece",
+    "nll",
+    "iou",
+    "per_class",
+    "interval",
+    "latency_ms_p50",
+    "parameters",
+)
+
+
+def summarise(
+    job: Job, outcomes: Mapping[str, Outcome], models: Sequence[Registered], seconds: float
+) -> dict[str, Any]:
+    """What `outcrop retrain` gives back, and its record in MLflow; puts the report where a person finds it."""
+    metrics = read_metrics(outcomes["evaluate"].reference.path(job.workspace))
+    page = job.workspace.state.parent / "reports" / f"{job.survey.survey}-{job.parent[:8]}.html"
+    page.parent.mkdir(exist_ok=True)
+    shutil.copyfile(outcomes["report"].reference.path(job.workspace) / PAGE, page)
+    comparison = metrics["comparison"]
+    result = {
+        "survey": job.survey.survey,
+        "run_id": job.parent,
+        "sites": dict(job.hashes),
+        **{role: _chosen(metrics[role]) for role in ("teacher", "control", "student")},
+        "forest": {rung: _chosen(values) for rung, values in metrics["forest"].items()},
+        "retention": comparison["retention"],
+        "gap_recovered": comparison["gap_recovered"],
+        "gain": comparison["gain"],
+        "interval": comparison["interval"],
+        "models": {entry.role: entry.uri for entry in models},
+        "report": str(page),
+        "seconds": round(seconds, 2),
+        "cached": [name for name, outcome in outcomes.items() if outcome.cached],
+    }
+    _record(job, result, page)
+    return result
+
+
+def _chosen(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metrics.get(name) for name in METRICS}
+
+
+def _record(job: Job, result: Mapping[str, Any], page: Path) -> None:
+    """Headline numbers, result and report in the flow's MLflow run."""
+    run = job.tracker.of(job.parent)
+    headline = {role: {"macro_f1": result[role]["macro_f1"]} for role in ("teacher", "control", "student")}
+    run.metrics({**headline, "retention": result["retention"], "gain": result["gain"], "seconds": result["seconds"]})
+    run.params({"seed": job.params.seed, "footprint": job.params.footprint})
+    run.inputs(job.hashes)
+    written = job.workspace.state / "work" / "result.json"
+    written.write_text(json.dumps(result, indent=1))
+    run.files([written, page])
+
+
+def results_table(result: Mapping[str, Any]) -> Table:
+    """The results as a table for the terminal."""
+    table = Table(title=f"Test blocks of survey {result['survey']}", title_justify="left")
+    for heading in ("model", "macro-F1", "95 % interval", "accuracy", "kappa", "ECE", "ms a patch"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    rows = {
+        "teacher, all sensors": result["teacher"],
+        "forest, all sensors": result["forest"]["all"],
+        "student, distilled": result["student"],
+        "control, labels only": result["control"],
+        "forest, student's sensors": result["forest"]["rgb"],
+    }
+    for name, m in rows.items():
+        low, high = m["interval"]["macro_f1"]
+        latency = "–" if m["latency_ms_p50"] is None else f"{m['latency_ms_p50']:.2f}"  # noqa: RUF001
+        table.add_row(
+            name,
+            f"{m['macro_f1']:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{m['overall_accuracy']:.3f}",
+            f"{m['kappa']:.3f}",
+            f"{m['ece']:.3f}",
+            latency,
+        )
+    return table

@@ -1,0 +1,153 @@
+"""MLflow: what came out. The only module that imports it."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from outcrop.learning.models import ModelConfig
+from outcrop.record.provenance import SOURCE
+
+from tasks.workspace import Workspace
+
+KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
+#: Values longer than this are not accepted by MLflow's database as parameters.
+LONGEST_PARAM = 6000
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """The runs of one survey: one parent a flow run, one child a step."""
+
+    client: mlflow.MlflowClient
+    experiment: str
+
+    @classmethod
+    def open(cls, workspace: Workspace, survey: str) -> "Tracker":
+        """Connect to the workspace's store and make the survey's experiment if it is new."""
+        mlflow.set_tracking_uri(workspace.tracking_uri)
+        client = mlflow.MlflowClient(workspace.tracking_uri)
+        found = client.get_experiment_by_name(survey)
+        if found is None:
+            place = (workspace.state / "artifacts").as_uri()
+            return cls(client, client.create_experiment(survey, artifact_location=place))
+        return cls(client, found.experiment_id)
+
+    def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
+        """The run of a flow: the one with this key that was begun earlier, or a new one."""
+        return self._find_or_create(FLOW_KEY, flow_key, name, {**tags, FLOW_KEY: flow_key})
+
+    def _find_or_create(self, tag: str, value: str, name: str, tags: Mapping[str, str]) -> str:
+        runs = self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", max_results=1)
+        if runs:
+            self.client.update_run(runs[0].info.run_id, status="RUNNING")
+            return str(runs[0].info.run_id)
+        return str(self.client.create_run(self.experiment, run_name=name, tags=dict(tags)).info.run_id)
+
+    @contextmanager
+    def step(self, parent: str, step: str, key: str) -> Iterator["StepRun"]:
+        """The run of a step, nested under ``parent``; a run that was cut off is taken up again, not doubled."""
+        run_id = self._find_or_create(KEY, f"{step}-{key}", step, {KEY: f"{step}-{key}", PARENT: parent})
+        try:
+            yield StepRun(self.client, run_id)
+        except BaseException:
+            self.client.set_terminated(run_id, "FAILED")
+            raise
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
+        """End a run with its last tags."""
+        for name, value in (tags or {}).items():
+            self.client.set_tag(run_id, name, value)
+        self.client.set_terminated(run_id, status)
+
+    def of(self, run_id: str) -> "StepRun":
+        """A run that is under way."""
+        return StepRun(self.client, run_id)
+
+    def register(self, name: str, model_uri: str, digest: str) -> str:
+        """Register a logged model once; the same digest gives the version that it already has."""
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name)
+        for version in self.client.search_model_versions(f"name = '{name}' and tags.digest = '{digest}'"):
+            return f"models:/{name}/{version.version}"
+        created = mlflow.register_model(model_uri, name, tags={"digest": digest})
+        return f"models:/{name}/{created.version}"
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """One step's run."""
+
+    client: mlflow.MlflowClient
+    run_id: str
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log nested parameters under dotted names."""
+        flat = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in _flat("", values)]
+        self.client.log_batch(self.run_id, params=flat)
+
+    def metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
+        """Log the numbers among nested ``values`` under dotted names."""
+        self.curve([values], first=step)
+
+    def curve(self, rows: Sequence[Mapping[str, Any]], first: int = 0) -> None:
+        """Log one row of metrics a step."""
+        now = int(time.time() * 1000)
+        flat = [
+            Metric(name, float(value), now, step)
+            for step, row in enumerate(rows, start=first)
+            for name, value in _flat("", row)
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        for start in range(0, len(flat), 900):  # MLflow takes at most 1000 a call
+            self.client.log_batch(self.run_id, metrics=flat[start : start + 900])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def files(self, paths: Iterable[Path]) -> None:
+        """Keep files as artifacts."""
+        for path in paths:
+            self.client.log_artifact(self.run_id, str(path))
+
+    def inputs(self, sites: Mapping[str, str]) -> None:
+        """Name the data: one dataset input a site, by its DVC hash."""
+        with mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
+            for site, digest in sites.items():
+                dataset = mlflow.data.from_numpy(np.zeros((1, 1)), name=site, digest=digest)
+                mlflow.log_input(dataset, context="survey site")
+
+    def model(self, folder: Path, name: str, config: ModelConfig) -> str:
+        """Log a model: its files, served by code of ours (no pickle); gives the model's URI."""
+        inputs = [
+            TensorSpec(np.dtype("float32"), (-1, len(entry.bands), entry.side, entry.side), entry.modality)
+            for entry in config.inputs
+        ]
+        outputs = [TensorSpec(np.dtype("float32"), (-1, len(config.classes)))]
+        with mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
+            logged = mlflow.pyfunc.log_model(
+                name=name,
+                loader_module="outcrop.learning.models",
+                data_path=str(folder),
+                code_paths=[str(SOURCE / "outcrop")],
+                pip_requirements=["torch", "safetensors", "pydantic", "numpy", "rasterio"],
+                signature=ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
+            )
+        return str(logged.model_uri)
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,114 @@
+"""The workspace: a clone of the repository, in which a survey team keeps its data, stores and records."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from outcrop.errors import WorkspaceError
+from outcrop.survey.surveys import DATA_VARIABLE
+
+#: Quiet, offline, on loopback; a value that the user has set stays.
+ENVIRONMENT = {
+    "DO_NOT_TRACK": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below the folder that holds ``params.yaml``."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """Every parameter with its default."""
+        return self.root / "params.yaml"
+
+    @property
+    def sites(self) -> Path:
+        """The sites, tracked by DVC."""
+        return self.root / "data" / "sites"
+
+    @property
+    def default_survey(self) -> Path:
+        """The embedded survey, of simulated sites."""
+        return self.root / "data" / "surveys" / "simulated.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Stores and caches of this workspace; not in git."""
+        return self.root / ".outcrop"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.state / 'mlflow.db'}"
+
+    @property
+    def raw(self) -> Path:
+        """Folder that the raw files of a survey are named relative to.
+
+        Raises
+        ------
+        WorkspaceError : the environment variable that names it is not set, or does not name a folder.
+        """
+        value = os.environ.get(DATA_VARIABLE)
+        if not value:
+            raise WorkspaceError(
+                "the survey's raw files cannot be found",
+                where=f"environment variable {DATA_VARIABLE} is not set",
+                remedy="set it to the folder that the survey file's paths are relative to",
+            )
+        if not Path(value).is_dir():
+            raise WorkspaceError(f"{DATA_VARIABLE} names no folder", where=value, remedy="correct the path")
+        return Path(value).resolve()
+
+    def prepare(self) -> None:
+        """Make the state folder and set the environment; must come before prefect and mlflow are imported.
+
+        Raises
+        ------
+        WorkspaceError : the folder cannot be written.
+        """
+        try:
+            for name in ("steps", "work", "reports", "artifacts"):
+                (self.state / name).mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise WorkspaceError(
+                "the workspace cannot be written", where=self.state, remedy="check its permissions and free space"
+            ) from cause
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
+        # Prefect asks for results by absolute path; they belong to this workspace like its other stores.
+        os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(self.state / "prefect" / "results"))
+
+
+def find_workspace(start: Path) -> Workspace:
+    """The workspace that ``start`` lies in.
+
+    Raises
+    ------
+    WorkspaceError : no folder above holds ``params.yaml``.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "params.yaml").is_file():
+            return Workspace(folder)
+    raise WorkspaceError(
+        "this is not an Outcrop workspace: no params.yaml here or above",
+        where=start.resolve(),
+        remedy="run the command in a clone of the repository, or name one with --workspace",
+    )

@@ -1,0 +1,153 @@
+"""Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import yaml
+from affine import Affine
+
+from outcrop.params import Params
+from outcrop.survey.ingest import ingest_site
+from outcrop.survey.sites import Site
+from outcrop.survey.surveys import Survey, load_survey
+
+PROJECT = Path(__file__).parent.parent
+#: Base cells along one side of the tiny site, and metres along one side of a cell.
+SIDE, CELL = 64, 10.0
+EAST, NORTH = 500_000.0, 7_100_000.0
+CRS = "EPSG:32627"
+
+TINY_SURVEY: dict[str, Any] = {
+    "survey": "tiny",
+    "title": "Tiny survey",
+    "licence": "CC0-1.0",
+    "source": "tests",
+    "classes": [
+        {"name": "basalt", "value": 10, "colour": "#444444"},
+        {"name": "olivine", "value": 20, "colour": "#88aa33"},
+        {"name": "calcite", "value": 30, "colour": "#eeeecc"},
+    ],
+    "modalities": {
+        "rgb": {"bands": ["red", "green", "blue"], "unit": "digital number", "range": [0, 255], "nodata": 0},
+        "thermal": {"bands": ["brightness"], "unit": "K", "range": [200, 400]},
+        "elevation": {"bands": ["elevation"], "unit": "m", "range": [-100, 9000], "nodata": -9999, "scale": 0.5},
+    },
+    "sites": {
+        "north": {
+            "title": "The tiny site",
+            "scenes": {
+                "first": {
+                    "acquired": "2024-07-01",
+                    "rasters": {
+                        "rgb": "first/rgb.tif",
+                        "thermal": "first/thermal.tif",
+                        "elevation": "first/elevation.tif",
+                    },
+                    "labels": "first/labels.tif",
+                }
+            },
+        }
+    },
+    "params": {
+        "footprint": 3,
+        "labels": {"per_class": 20},
+        "split": {"block": 8, "buffer": 3, "fractions": {"train": 0.6, "val": 0.2, "test": 0.2}},
+        "patches": {"batch": 16},
+    },
+}
+
+
+def write_geotiff(path: Path, values: Any, *, cell: float = CELL, origin: Any = (EAST, NORTH), **profile: Any) -> Path:
+    """Write (bands, H, W) or (H, W) as a plain GeoTIFF with square pixels whose first corner lies at ``origin``."""
+    values = np.atleast_3d(values.T).T
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layout = {
+        "driver": "GTiff",
+        "count": values.shape[0],
+        "height": values.shape[1],
+        "width": values.shape[2],
+        "dtype": values.dtype,
+        "crs": CRS,
+        "transform": Affine(cell, 0, origin[0], 0, -cell, origin[1]),
+    }
+    with rasterio.open(path, "w", **(layout | profile)) as dataset:
+        dataset.write(values)
+    return path
+
+
+@dataclass
+class TinySurvey:
+    """Raw files of one survey, its file, and what the site made of them must hold.
+
+    ``labels`` (H, W) are places in the vocabulary, 255: none. ``entries`` may be changed; `load` writes and reads them.
+    """
+
+    raw: Path
+    destination: Path
+    entries: dict[str, Any]
+    labels: np.ndarray
+    rgb: np.ndarray
+    thermal: np.ndarray
+    elevation: np.ndarray
+
+    def load(self) -> tuple[Survey, Params]:
+        path = self.raw / "survey.yaml"
+        path.write_text(yaml.safe_dump(self.entries), encoding="utf-8")
+        return load_survey(path, PROJECT / "params.yaml")
+
+    def ingest(self, site: str = "north", progress: Callable[[str], None] = lambda line: None) -> Site:
+        survey, params = self.load()
+        return ingest_site(survey, site, params, self.raw, self.destination, progress)
+
+
+def make_tiny_survey(folder: Path) -> TinySurvey:
+    """Write the raw files of the tiny survey. The classes differ in every sensor, so that a model can learn them.
+
+    RGB is twice as fine as the base grid; thermal is twice as coarse, starts three cells up and five to the left of it,
+    and its pixels straddle it; elevation is stored in half metres. One corner of each has no data.
+    """
+    rng = np.random.default_rng(3)
+    cells = np.add.outer(np.arange(SIDE) // 5, np.arange(SIDE) // 3) % 3
+    labels = cells.astype(np.uint8)
+    labels[:4, 30:40] = 255
+    fine = cells.repeat(2, 0).repeat(2, 1)
+    colours = np.array([[60, 60, 70], [90, 140, 60], [220, 215, 190]])
+    rgb = np.clip(colours[fine].transpose(2, 0, 1) + rng.normal(0, 8, (3, 2 * SIDE, 2 * SIDE)), 1, 255)
+    rgb = rgb.astype(np.uint8)
+    rgb[:, :6, :6] = 0
+    rgb[0, 40, 40] = 0  # a dark pixel, not a missing one
+    thermal = (290 + rng.normal(0, 1, (38, 38))).astype(np.float32)
+    thermal[-1, -1] = np.nan
+    elevation = (1000 + 4 * cells + rng.integers(0, 3, cells.shape)).astype(np.int16)
+    elevation[60:, :2] = -9999
+    first = folder / "raw" / "first"
+    values = np.array([10, 20, 30], dtype=np.uint8)[cells]
+    write_geotiff(first / "labels.tif", np.where(labels == 255, 0, values).astype(np.uint8), nodata=0)
+    write_geotiff(first / "rgb.tif", rgb, cell=CELL / 2, nodata=0)
+    write_geotiff(first / "thermal.tif", thermal, cell=2 * CELL, origin=(EAST - 5 * CELL, NORTH + 3 * CELL))
+    write_geotiff(first / "elevation.tif", elevation)
+    entries = yaml.safe_load(yaml.safe_dump(TINY_SURVEY))
+    return TinySurvey(folder / "raw", folder / "sites", entries, labels, rgb, thermal, elevation)
+
+
+@pytest.fixture
+def tiny_survey(tmp_path: Path) -> TinySurvey:
+    """Raw files that a test may damage, change and ingest."""
+    return make_tiny_survey(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_truth(tmp_path_factory: pytest.TempPathFactory) -> TinySurvey:
+    """Raw files of `tiny_site`: compare with them, do not change them."""
+    return make_tiny_survey(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_site(tiny_truth: TinySurvey) -> Site:
+    """The site ingested from `tiny_truth`, made once: read it, do not change it."""
+    return tiny_truth.ingest()
