@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from outcrop.errors import OutcropError
+from outcrop.params import parse_changes
 from tasks.workspace import Workspace, find_workspace
 
 app = typer.Typer(
@@ -20,6 +22,9 @@ app = typer.Typer(
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Where = Annotated[Path, typer.Option("--workspace", help="The clone to work in; default: the one around this folder.")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Parameter that differs this once; repeatable.")
+]
 HERE = Path()
 
 
@@ -46,7 +51,7 @@ def _show(result: dict[str, Any]) -> None:
 
 
 @app.command()
-def retrain(survey: Survey = None, as_json: Json = False, where: Where = HERE) -> None:
+def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = False, where: Where = HERE) -> None:
     """Validate the data, train teacher, control and student, measure them, register them, write the report.
 
     Steps that are current are not repeated; a run that was cut off goes on where it stopped.
@@ -56,14 +61,16 @@ def retrain(survey: Survey = None, as_json: Json = False, where: Where = HERE) -
         outcrop retrain
 
         outcrop retrain --survey data/surveys/mars.yaml --json
+
+        outcrop retrain --set seed=8 --set train.epochs=40
     """
     workspace = _open(where)
+    overrides = parse_changes(changes or [])
+    from flows.retrain import run_retrain
     from tasks.progress import CONSOLE
     from tasks.summary import results_table
 
-    from flows.retrain import run_retrain
-
-    result = run_retrain(workspace, (survey or workspace.default_survey).resolve())
+    result = run_retrain(workspace, (survey or workspace.default_survey).resolve(), overrides)
     if as_json:
         _show(result)
         return

@@ -1,15 +1,17 @@
 """Flow `retrain`: validate -> teacher -> control + distil -> forest -> evaluate -> register -> report."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from prefect import flow
+
 from outcrop.errors import WorkspaceError
 from outcrop.record.digests import digest_value
 from outcrop.survey.sites import read_site
 from outcrop.survey.surveys import load_survey
-from prefect import flow
 from tasks import control, distil, evaluate, forest, register, report, teacher, validate
 from tasks.data import ensure_sites
 from tasks.jobs import Job, open_job
@@ -19,17 +21,18 @@ from tasks.summary import summarise
 from tasks.workspace import Workspace
 
 
-def run_retrain(workspace: Workspace, survey: Path) -> dict[str, Any]:
-    """Retrain a survey, one run of it at a time.
+def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Retrain a survey, one run of it at a time; ``overrides`` are parameters that differ this once.
 
     Raises
     ------
     WorkspaceError : another run of the survey is under way.
     """
+    load_survey(survey, workspace.params, overrides)  # what is wrong there is told before any server is started
     lock = FileLock(workspace.state / f"retrain-{survey.stem}.lock")
     try:
         with lock.acquire(timeout=0):
-            return retrain(workspace.root, survey)
+            return retrain(workspace.root, survey, overrides)
     except Timeout as cause:
         raise WorkspaceError(
             "another retrain of this survey is running", where=survey, remedy="wait until it ends"
@@ -37,11 +40,11 @@ def run_retrain(workspace: Workspace, survey: Path) -> dict[str, Any]:
 
 
 @flow(name="retrain", validate_parameters=False)
-def retrain(root: Path, survey_file: Path) -> dict[str, Any]:
+def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Make, measure and register the models of one survey; steps that are current are not repeated."""
     started = time.perf_counter()
     workspace = Workspace(root)
-    survey, params = load_survey(survey_file, workspace.params)
+    survey, params = load_survey(survey_file, workspace.params, overrides)
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
     sites = tuple(read_site(workspace.sites / name) for name in survey.sites)
     with open_job(workspace, survey, params, sites, hashes) as job:

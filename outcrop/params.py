@@ -1,18 +1,29 @@
 """Frozen, typed mirror of ``params.yaml``: unknown keys, wrong types and contradictions are refused at construction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from outcrop.errors import OutcropError, ParamsError
 
+#: What every generator of random numbers accepts.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a modality is named twice")
+    return names
+
+
+Modalities = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Section(BaseModel):
@@ -57,6 +68,16 @@ class Validate(Section):
     blocks: Limits
     outside_range: Limits
 
+    @model_validator(mode="after")
+    def _critical_is_worse(self) -> Self:
+        for name in ("nodata_share", "outside_range"):
+            if getattr(self, name).critical < getattr(self, name).warning:
+                raise ValueError(f"{name}.critical must be at least {name}.warning")
+        for name in ("overlap", "support", "blocks"):
+            if getattr(self, name).critical > getattr(self, name).warning:
+                raise ValueError(f"{name}.critical must be at most {name}.warning")
+        return self
+
 
 class Patches(Section):
     pool_mb: Positive
@@ -67,13 +88,13 @@ class Radiometry(Section):
     """Random radiometric change of one modality. All but ``warp`` are standard deviations.
 
     ``gain`` is relative and drawn per band and per patch, ``offset`` (per patch) and ``noise`` (per pixel) are in units
-    of the band's training standard deviation; ``warp`` is the largest shift along the band axis, in bands.
+    of the band's training standard deviation; ``warp``, at most 1, is the largest shift along the band axis, in bands.
     """
 
     gain: NonNegative = 0.0
     offset: NonNegative = 0.0
     noise: NonNegative = 0.0
-    warp: NonNegative = 0.0
+    warp: Share = 0.0
 
 
 class Augment(Section):
@@ -92,7 +113,6 @@ class Augment(Section):
 class Train(Section):
     epochs: Positive
     samples: Positive
-    lr: Annotated[float, Field(gt=0)]
     weight_decay: NonNegative
     warmup: Share
     patience: Positive
@@ -103,8 +123,9 @@ class Train(Section):
 
 
 class Teacher(Section):
-    modalities: Literal["all"] | tuple[str, ...]
+    modalities: Modalities | Literal["all"]
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    lr: Annotated[float, Field(gt=0)]
     features: dict[str, Positive]
     token: Positive
     heads: Positive
@@ -122,8 +143,9 @@ class Teacher(Section):
 
 
 class Student(Section):
-    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
+    modalities: Modalities
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    lr: Annotated[float, Field(gt=0)]
     features: Positive
 
 
@@ -140,6 +162,7 @@ class Distil(Section):
     unlabelled: bool
     unlabelled_share: Annotated[float, Field(ge=0, lt=1)]
     pairs: Positive
+    class_balance: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Evaluate(Section):
@@ -156,13 +179,13 @@ class Forest(Section):
 
 class Simulate(Section):
     size: Annotated[int, Field(ge=48)]
-    seed: int
+    seed: Seed
 
 
 class Params(Section):
     """Every parameter of one survey. Sections bear the name of the step or part that reads them."""
 
-    seed: int
+    seed: Seed
     footprint: Positive
     labels: Labels
     split: Split
@@ -211,6 +234,28 @@ def merge(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
     return merged
 
 
+def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Nested parameters from words like ``train.epochs=40``; values are read as YAML.
+
+    Raises
+    ------
+    ParamsError : a word is not NAME=VALUE, or its value is not YAML.
+    """
+    nested: dict[str, Any] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not name:
+            raise ParamsError(f"`{change}` is not a parameter", where="--set", remedy="write it as train.epochs=40")
+        for part in reversed(name.split(".")):
+            value = {part: value}
+        nested = merge(nested, value)
+    return nested
+
+
 def read_yaml(path: Path, error: type[OutcropError]) -> dict[str, Any]:
     """Read a YAML mapping safely; ``error`` says why it cannot be read."""
     try:
@@ -233,8 +278,18 @@ def build(model: type[Model], values: Mapping[str, Any], where: object, error: t
         return model.model_validate(values)
     except ValidationError as cause:
         first = cause.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(_keys(first["loc"], values, first["type"] == "missing"))
         raise error(*_diagnose(first["type"], key, first), where=where, remedy=_remedy(first["type"])) from cause
+
+
+def _keys(place: tuple[str | int, ...], values: Any, missing: bool) -> Iterator[str]:
+    """The keys on the way to ``place`` as the file has them: pydantic puts the alternatives of a union among them."""
+    for part in place:
+        if part in values if isinstance(values, Mapping) else isinstance(values, Sequence) and isinstance(part, int):
+            yield str(part)
+            values = values[part]
+    if missing:
+        yield str(place[-1])
 
 
 def _diagnose(kind: str, key: str, detail: Any) -> tuple[str]:

@@ -3,7 +3,6 @@
 from functools import partial
 
 from outcrop.learning.recipes import train_on_labels
-
 from tasks.jobs import Job
 from tasks.learning import SECTIONS as SHARED
 from tasks.learning import train_and_keep

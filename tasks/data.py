@@ -8,12 +8,12 @@ from pathlib import Path
 
 import yaml
 from filelock import FileLock
+
 from outcrop.errors import SiteError, WorkspaceError
 from outcrop.params import Params
 from outcrop.record.digests import digest_value
 from outcrop.survey.ingest import ingest_site
 from outcrop.survey.surveys import Survey
-
 from tasks.workspace import Workspace
 
 Say = Callable[[str], None]

@@ -6,10 +6,10 @@ import shutil
 from typing import Any
 
 import psutil
-from outcrop.learning.training import device_kind
+
+from outcrop.learning.devices import device_kind
 from outcrop.record.provenance import package_versions, read_commit
 from outcrop.survey.surveys import DATA_VARIABLE
-
 from tasks.workspace import Workspace
 
 

@@ -10,7 +10,6 @@ from outcrop.field.efficiency import measure_cost
 from outcrop.learning.evaluation import load_scores, save_scores, score_network
 from outcrop.learning.metrics import Scored, compare, measure
 from outcrop.learning.recipes import Material
-
 from tasks.forest import SCORES
 from tasks.jobs import Job
 from tasks.learning import MODEL, gather, read_model

@@ -1,7 +1,6 @@
 """Step `forest`: the reference that the networks must beat, on the student's sensors and on all."""
 
 from outcrop.learning.evaluation import save_scores, score_forests
-
 from tasks.jobs import Job
 from tasks.learning import gather
 from tasks.steps import Reference, refer, results_of, step

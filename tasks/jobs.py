@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from outcrop.learning.training import device_kind
+from outcrop.learning.devices import device_kind
 from outcrop.params import Params
 from outcrop.record.digests import digest_file, digest_value
 from outcrop.record.provenance import Commit, code_digest, read_commit
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
-
 from tasks.tracking import Tracker
 from tasks.workspace import Workspace
 

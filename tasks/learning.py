@@ -9,7 +9,6 @@ from outcrop.learning.models import Model, load_model, save_model
 from outcrop.learning.recipes import Material, Trained
 from outcrop.learning.training import EpochRecord, Progress
 from outcrop.survey.census import load_census
-
 from tasks.jobs import Job
 from tasks.progress import Progress as Bar
 from tasks.steps import Reference, refer, results_of

@@ -1,6 +1,5 @@
 """Progress bars on standard error; silent where nobody looks."""
 
-import sys
 from types import TracebackType
 from typing import Self
 
@@ -24,9 +23,10 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=CONSOLE,
-            disable=not (CONSOLE.is_terminal or "-v" in sys.argv),
+            disable=not CONSOLE.is_terminal,
         )
         self._task = self._bars.add_task(title, total=total, note="")
+        self._title, self._note = title, ""
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -34,11 +34,10 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bars.stop()
+        if self._bars.disable and error is None:
+            CONSOLE.print(f"{self._title}: done  {self._note}".rstrip(), soft_wrap=True)
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """So much more is done."""
+        self._note = note or self._note
         self._bars.update(self._task, advance=units, note=note)
-
-    def finish(self) -> None:
-        """All is done, even if fewer units were needed."""
-        self._bars.update(self._task, total=self._bars.tasks[0].completed)

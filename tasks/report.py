@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+
 from outcrop.field import pictures
+from outcrop.learning.devices import device_kind
 from outcrop.learning.evaluation import SceneMap, load_scores, scene_maps
-from outcrop.learning.training import device_kind
 from outcrop.params import load_params
 from outcrop.record.provenance import code_digest, package_versions
 from outcrop.record.report import (
@@ -28,7 +29,6 @@ from outcrop.record.report import (
 )
 from outcrop.survey.census import Census, load_census
 from outcrop.survey.sites import SPLITS, Scene, Site
-
 from tasks.evaluate import read_metrics
 from tasks.forest import SCORES
 from tasks.jobs import Job

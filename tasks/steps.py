@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from outcrop.errors import OutcropError
-from outcrop.learning.training import device_kind
-from outcrop.record.digests import digest_file, digest_folder, digest_value
-from outcrop.record.provenance import code_digest
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
 
+from outcrop.errors import OutcropError
+from outcrop.learning.devices import device_kind
+from outcrop.record.digests import digest_file, digest_folder, digest_value
+from outcrop.record.provenance import code_digest
 from tasks.jobs import Job
 from tasks.workspace import Workspace
 

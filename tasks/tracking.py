@@ -1,21 +1,25 @@
 """MLflow: what came out. The only module that imports it."""
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
-from outcrop.learning.models import ModelConfig
-from outcrop.record.provenance import SOURCE
+from mlflow.utils.logging_utils import disable_logging
 
+from outcrop.record.provenance import SOURCE
 from tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from outcrop.learning.models import ModelConfig
 
 KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
 #: Values longer than this are not accepted by MLflow's database as parameters.
@@ -32,6 +36,7 @@ class Tracker:
     @classmethod
     def open(cls, workspace: Workspace, survey: str) -> "Tracker":
         """Connect to the workspace's store and make the survey's experiment if it is new."""
+        disable_logging()  # its notes on databases and versions would drown our own output
         mlflow.set_tracking_uri(workspace.tracking_uri)
         client = mlflow.MlflowClient(workspace.tracking_uri)
         found = client.get_experiment_by_name(survey)
@@ -126,14 +131,16 @@ class StepRun:
                 dataset = mlflow.data.from_numpy(np.zeros((1, 1)), name=site, digest=digest)
                 mlflow.log_input(dataset, context="survey site")
 
-    def model(self, folder: Path, name: str, config: ModelConfig) -> str:
+    def model(self, folder: Path, name: str, config: "ModelConfig") -> str:
         """Log a model: its files, served by code of ours (no pickle); gives the model's URI."""
         inputs = [
             TensorSpec(np.dtype("float32"), (-1, len(entry.bands), entry.side, entry.side), entry.modality)
             for entry in config.inputs
         ]
         outputs = [TensorSpec(np.dtype("float32"), (-1, len(config.classes)))]
-        with mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
+        with mlflow.start_run(run_id=self.run_id, log_system_metrics=False), warnings.catch_warnings():
+            # The signature is stated here; an example would only be there to guess it from.
+            warnings.filterwarnings("ignore", message=".*An input example was not provided.*")
             logged = mlflow.pyfunc.log_model(
                 name=name,
                 loader_module="outcrop.learning.models",

@@ -1,20 +1,26 @@
 """Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import rasterio
 import yaml
 from affine import Affine
+from nested import Nested, make_nested
 
 from outcrop.params import Params
 from outcrop.survey.ingest import ingest_site
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey, load_survey
+from tasks.workspace import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from benches import Bench, Caller
+    from clusters import Clusters
 
 PROJECT = Path(__file__).parent.parent
 #: Base cells along one side of the tiny site, and metres along one side of a cell.
@@ -151,3 +157,55 @@ def tiny_truth(tmp_path_factory: pytest.TempPathFactory) -> TinySurvey:
 def tiny_site(tiny_truth: TinySurvey) -> Site:
     """The site ingested from `tiny_truth`, made once: read it, do not change it."""
     return tiny_truth.ingest()
+
+
+@pytest.fixture(scope="session")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Nested:
+    """Two sites with finer, equal and coarser modalities, and their truth: read them, do not change them."""
+    return make_nested(tmp_path_factory.mktemp("nested"), PROJECT / "params.yaml", write_geotiff)
+
+
+@pytest.fixture(scope="session")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> "Clusters":
+    """A site on which a knowing teacher helps: read it, do not change it."""
+    from clusters import make_clusters  # brings torch, which few tests need
+
+    return make_clusters(tmp_path_factory.mktemp("clusters"), PROJECT / "params.yaml", write_geotiff)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> "Bench":
+    """A fresh workspace that a test may damage."""
+    from benches import make_bench
+
+    return make_bench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One Prefect server for the commands that are called in this process."""
+    home = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"PREFECT_HOME": str(home)}).items():
+            patch.setenv(name, value)
+        from prefect.testing.utilities import prefect_test_harness
+
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
+
+
+@pytest.fixture
+def call(server: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Caller":
+    """Call the command line's entry point in this process: quicker than a process of its own."""
+    from benches import Caller
+
+    return Caller(capsys, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Bench, dict[str, Any]]":
+    """A workspace in which the tiny survey was retrained once, and what the command printed."""
+    from benches import make_bench
+
+    bench = make_bench(tmp_path_factory.mktemp("trained"))
+    return bench, bench.retrain()

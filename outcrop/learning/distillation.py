@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from outcrop.survey.cells import CellSet
 from outcrop.survey.patches import Batch
@@ -33,6 +33,10 @@ class TeacherOutputs:
             here = batch.blocks == block
             rows[here] = self.offsets[block] + np.searchsorted(chosen[int(block)], batch.positions[here])
         return rows
+
+    def class_counts(self) -> Tensor:
+        """(classes,) cells of the set that the teacher takes for each class."""
+        return torch.from_numpy(np.bincount(self.logits.argmax(axis=1), minlength=self.logits.shape[1]))
 
 
 def outputs_of(cells: CellSet, folder: Path) -> TeacherOutputs:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def _table(material: Material, modalities: Sequence[str], cells: CellSet) -> _Ta
 def save_scores(path: Path, scores: Mapping[str, Scored]) -> None:
     """Keep several models' probabilities for the same cells."""
     first = next(iter(scores.values()))
-    arrays = {f"probabilities/{name}": scored.probabilities for name, scored in scores.items()}
+    arrays: dict[str, Any] = {f"probabilities/{name}": scored.probabilities for name, scored in scores.items()}
     np.savez_compressed(path, labels=first.labels, blocks=first.blocks, **arrays)
 
 

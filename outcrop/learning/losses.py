@@ -1,5 +1,7 @@
 """Losses, as pure functions of logits and features."""
 
+from math import cos, pi
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -44,4 +46,4 @@ def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 def annealed(start: float, end: float, progress: float) -> float:
     """Temperature at ``progress`` (0-1) through training: a cosine from ``start`` to ``end``."""
-    return end + (start - end) * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * progress))))
+    return end + (start - end) * 0.5 * (1 + cos(pi * progress))

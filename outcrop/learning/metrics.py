@@ -169,6 +169,8 @@ def compare(teacher: Scored, control: Scored, student: Scored, *, draws: int, se
     points = [float(scalars(part.weighted(np.ones(weights.shape[1])))["macro_f1"]) for part in sums]
     t, c, s = (scalars(part.weighted(weights))["macro_f1"] for part in sums)
     gap = interval(t - c)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold only blocks on which the two agree
+        recovered = (s - c) / (t - c)
     meaningful = gap[0] > 0 or gap[1] < 0
     return {
         "retention": points[2] / points[0] if points[0] else None,
@@ -176,7 +178,7 @@ def compare(teacher: Scored, control: Scored, student: Scored, *, draws: int, se
         "gain": points[2] - points[1],
         "interval": {
             "retention": interval(s / np.maximum(t, FLOOR)),
-            "gap_recovered": interval((s - c) / (t - c)) if meaningful else None,
+            "gap_recovered": interval(recovered) if meaningful else None,
             "gain": interval(s - c),
             "gap": gap,
         },

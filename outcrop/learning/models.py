@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from outcrop.survey.census import Census
 from outcrop.survey.sites import Site
 
 WEIGHTS, CONFIG = "weights.safetensors", "model.json"
+RETRAIN = "train it again"
 
 
 class Network(Protocol):
@@ -90,14 +90,24 @@ def load_model(folder: Path) -> Model:
     ------
     ModelError : a file is missing or damaged, or the weights do not fit the configuration.
     """
+    config = _read_config(folder)
     try:
-        config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as cause:
+        raise ModelError(f"`{WEIGHTS}` is missing or damaged", where=folder, remedy=RETRAIN) from cause
+    try:
         network = build_network(config)
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValidationError, SafetensorError, RuntimeError, ValueError) as cause:
-        reason = str(cause).splitlines()[0]
-        raise ModelError(f"the model cannot be loaded: {reason}", where=folder, remedy="train it again") from cause
+        network.load_state_dict(weights)
+    except (RuntimeError, ValueError) as cause:
+        raise ModelError(f"the weights are not those of `{CONFIG}`", where=folder, remedy=RETRAIN) from cause
     return Model(network.eval(), config)
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    try:
+        return ModelConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise ModelError(f"`{CONFIG}` is missing or describes no model", where=folder, remedy=RETRAIN) from cause
 
 
 class PatchClassifier:

@@ -43,12 +43,17 @@ class DistilObjective(LabelObjective):
     """Labels, the teacher's logits and, through a projector that is thrown away afterwards, its features.
 
     hard CE + logit_weight T^2 KL(z(t)/T, z(s)/T) + feature_weight (1 - cos(P f_s, f_t)), T annealed over training.
+    The last two are means over samples weighted by ``pair_weights`` (classes,) of the class that the teacher sees:
+    pairs come as the ground has them, and rare minerals would hardly be taught.
     """
+
+    pair_weights: Tensor
 
     def __init__(
         self,
         network: nn.Module,
         weights: Tensor,
+        pair_weights: Tensor,
         params: Distil,
         student_features: int,
         teacher_features: int,
@@ -56,6 +61,7 @@ class DistilObjective(LabelObjective):
     ) -> None:
         super().__init__(network, weights, smoothing)
         self.params = params
+        self.register_buffer("pair_weights", pair_weights)
         self.projector = nn.Linear(student_features, teacher_features)
 
     def forward(self, sample: Sample, progress: float) -> Tensor:
@@ -64,8 +70,10 @@ class DistilObjective(LabelObjective):
             raise ValueError("distillation needs the teacher's outputs")
         prediction: Prediction = self.network(sample.patches)
         temperature = annealed(self.params.temperature.start, self.params.temperature.end, progress)
-        logits = distillation_kl(prediction.logits, sample.logits, temperature).mean()
-        features = cosine_distance(self.projector(prediction.features), sample.features).mean()
+        weights = self.pair_weights[sample.logits.argmax(dim=1)]
+        logits = (weights * distillation_kl(prediction.logits, sample.logits, temperature)).sum() / weights.sum()
+        distance = cosine_distance(self.projector(prediction.features), sample.features)
+        features = (weights * distance).sum() / weights.sum()
         return (
             self.params.hard_weight * self.on_labels(prediction, sample)
             + self.params.logit_weight * logits

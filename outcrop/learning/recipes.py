@@ -9,12 +9,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from outcrop.learning.devices import make_fabric
 from outcrop.learning.distillation import TeacherOutputs, outputs_of, write_outputs
 from outcrop.learning.losses import class_weights
 from outcrop.learning.models import Model, ModelConfig, build_network, describe_inputs
 from outcrop.learning.objectives import DistilObjective, LabelObjective
 from outcrop.learning.samples import Preparation
-from outcrop.learning.training import Fitted, Progress, fit, make_fabric, predict, validation_score
+from outcrop.learning.training import Fitted, Progress, fit, predict, validation_score
 from outcrop.params import Params
 from outcrop.survey.cells import CellReader, CellSet, join, labelled_cells, paired_cells, thinned
 from outcrop.survey.census import Census
@@ -109,6 +110,7 @@ def train_by_distillation(
     objective = DistilObjective(
         _new_network(material, config),
         _weights(material),
+        class_weights(outputs.class_counts(), params.distil.class_balance),
         params.distil,
         student_features=params.student.features * len(config.inputs),
         teacher_features=outputs.features.shape[1],
@@ -147,6 +149,7 @@ def _train(
         len(stream),
         validate,
         params.train,
+        lr=config.architecture.lr,
         seed=params.seed,
         checkpoint=material.checkpoint(key),
         key=key,

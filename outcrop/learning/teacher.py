@@ -53,6 +53,8 @@ class TeacherNetwork(nn.Module):
                 present = keep_some(present, self.modality_dropout)
         else:
             present = present[:, [self.modalities.index(name) for name in given]]
+        # The mask alone would let through what is not a number, as in a modality that a sample does not have.
+        tokens = tokens.masked_fill(~present.unsqueeze(2), 0.0)
         attended, _ = self.attention(tokens, tokens, tokens, key_padding_mask=~present, need_weights=False)
         tokens = self.norm(tokens + attended)
         weights = present.unsqueeze(2).to(tokens.dtype)

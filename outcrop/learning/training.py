@@ -54,22 +54,6 @@ class Progress(Protocol):
     def __call__(self, record: EpochRecord) -> None: ...
 
 
-def make_fabric(params: Train, accelerator: str = "auto") -> Fabric:
-    """One device, chosen automatically; bf16 mixed precision on a GPU that has it unless ``params`` says otherwise."""
-    precision = params.precision
-    if precision == "auto":
-        gpu = accelerator != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        precision = "bf16-mixed" if gpu else "32-true"
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
-    fabric.launch()
-    return fabric
-
-
-def device_kind() -> str:
-    """``cuda`` or ``cpu``: results are equal to the byte only on one kind."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def fit(
     fabric: Fabric,
     objective: nn.Module,
@@ -78,6 +62,7 @@ def fit(
     validate: Callable[[nn.Module], tuple[float, float]],
     params: Train,
     *,
+    lr: float,
     seed: int,
     checkpoint: Path,
     key: str,
@@ -90,19 +75,21 @@ def fit(
     objective : module (sample, progress) -> loss, with the trained ``network`` as attribute
     epochs : gives an epoch's samples; must depend on the epoch's number alone
     steps : batches an epoch, for the learning-rate schedule
+    lr : highest learning rate (see `lr_factor`)
     validate : network -> (macro-F1, negative log-likelihood) on the validation blocks; ties in the first are broken by
         the second
     checkpoint : file for exact resumption after the last complete epoch of a run with the same ``key``
     """
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=params.lr, weight_decay=params.weight_decay)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=lr, weight_decay=params.weight_decay)
     total = steps * params.epochs
     history: list[EpochRecord] = []
+    wrapped, wrapped_optimizer = fabric.setup(objective, optimizer)
+    # Only now are the parameters on the device, to which the optimizer's state follows them.
     resumed = load_checkpoint(checkpoint, key, objective, optimizer)
     best = _weights(objective)
     if resumed:
         best, progress = resumed
         history = [EpochRecord(**row) for row in progress["history"]]
-    wrapped, wrapped_optimizer = fabric.setup(objective, optimizer)
     for epoch in range(len(history), params.epochs):
         if _is_over(history, params.patience):
             break

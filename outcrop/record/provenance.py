@@ -31,8 +31,8 @@ def read_commit(root: Path) -> Commit:
     sha = _git(root, "rev-parse", "HEAD")
     if sha is None:
         return Commit(None, True)
-    present = [path for path in TRACKED if (root / path).exists()]
-    return Commit(sha.strip(), bool(_git(root, "status", "--porcelain", "--", *present)))
+    # Not knowing counts as dirty, and so does a path that was removed.
+    return Commit(sha.strip(), _git(root, "status", "--porcelain", "--", *TRACKED) != "")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -56,7 +56,8 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def _imports() -> grimp.ImportGraph:
-    return grimp.build_graph("outcrop", "tasks", include_external_packages=False, cache_dir=None)
+    # What is imported for its type alone decides nothing.
+    return grimp.build_graph("outcrop", "tasks", exclude_type_checking_imports=True, cache_dir=None)
 
 
 @cache

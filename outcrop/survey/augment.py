@@ -25,12 +25,16 @@ def flip(patches: Patches, generator: torch.Generator) -> Patches:
     """One of the eight flips and quarter turns for each sample, the same in all its modalities."""
     count = len(next(iter(patches.values())))
     choice = torch.randint(8, (count,), generator=generator)
-    flipped = {name: x.clone() for name, x in patches.items()}
-    for symmetry in range(1, 8):
-        chosen = (choice == symmetry).nonzero().squeeze(1)
-        for name, x in patches.items():
-            flipped[name][chosen] = _turn(x[chosen], symmetry)
-    return flipped
+    return {name: _turned(x, choice) for name, x in patches.items()}
+
+
+def _turned(x: Tensor, choice: Tensor) -> Tensor:
+    """Every sample of ``x`` after its symmetry, in one pass: for each pixel, where it is taken from."""
+    side = x.shape[-1]
+    places = torch.arange(side * side).view(1, 1, side, side)
+    sources = torch.stack([_turn(places, symmetry).flatten() for symmetry in range(8)])
+    index = sources[choice].unsqueeze(1).expand(-1, x.shape[1], -1)
+    return x.flatten(2).gather(2, index).view_as(x)
 
 
 def _turn(x: Tensor, symmetry: int) -> Tensor:
@@ -43,20 +47,25 @@ def radiometric(x: Tensor, std: Tensor, params: Radiometry, generator: torch.Gen
     """Warp along the band axis, then gain per band, offset per patch and noise per pixel (see `Radiometry`)."""
     n, bands = x.shape[:2]
     scale = std.view(1, bands, 1, 1)
+    # One copy, changed in place: a batch of spectra is megabytes, and new memory costs more than arithmetic.
     if params.warp and bands > 2:
         x = warp_spectrum(x, params.warp * (2 * torch.rand(n, generator=generator) - 1))
+    else:
+        x = x.clone()
     if params.gain:
-        x = x * (1 + params.gain * torch.randn(n, bands, 1, 1, generator=generator))
+        x *= 1 + params.gain * torch.randn(n, bands, 1, 1, generator=generator)
     if params.offset:
-        x = x + params.offset * scale * torch.randn(n, 1, 1, 1, generator=generator)
+        x += params.offset * scale * torch.randn(n, 1, 1, 1, generator=generator)
     if params.noise:
-        x = x + params.noise * scale * torch.randn(x.shape, generator=generator)
+        x.addcmul_(torch.randn(x.shape, generator=generator), params.noise * scale)
     return x
 
 
 def warp_spectrum(x: Tensor, shift: Tensor) -> Tensor:
     """Shift every sample's spectrum by ``shift`` (N,) bands, at most one, interpolating linearly; the ends repeat."""
-    lower = torch.cat([x[:, :1], x[:, :-1]], dim=1)
-    upper = torch.cat([x[:, 1:], x[:, -1:]], dim=1)
+    steps = x[:, 1:] - x[:, :-1]
     amount = shift.view(-1, 1, 1, 1)
-    return x + torch.where(amount > 0, amount * (upper - x), amount * (x - lower))
+    warped = x.clone()
+    warped[:, :-1].addcmul_(steps, amount.clamp(min=0))
+    warped[:, 1:].addcmul_(steps, amount.clamp(max=0))
+    return warped

@@ -99,6 +99,15 @@ def complete_patches(pixels: FloatArray, window: Window) -> NDArray[np.bool_]:
     return np.asarray(whole[np.ix_(window.row_starts, window.col_starts)], dtype=bool)
 
 
+def pixels_of(cells: NDArray[np.bool_], window: Window, nesting: Nesting) -> NDArray[np.bool_]:
+    """Native pixels (height, width) of a tile's window that hold one of ``cells`` (tile height, tile width)."""
+    held = np.zeros((window.height, window.width), dtype=bool)
+    rows, cols = np.nonzero(cells)
+    for row, col in np.ndindex(nesting.fine, nesting.fine):
+        held[window.reach + window.row_starts[rows] + row, window.reach + window.col_starts[cols] + col] = True
+    return held
+
+
 def tile_labels(scene: Scene, tile: Tile) -> NDArray[np.uint8]:
     """Labels (height, width) of a tile, 255 where there is none."""
     return read_labels(scene, tile.row, tile.col, tile.height, tile.width)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.errors import DataError
-from outcrop.survey.blocks import Tile, complete_patches, read_tile, tile_labels, tiles
+from outcrop.survey.blocks import Tile, complete_patches, pixels_of, read_tile, tile_labels, tiles
 from outcrop.survey.rasters import read_split
 from outcrop.survey.sites import NO_LABEL, SPLITS, Scene, Site
 from outcrop.survey.statistics import BandStatistics, Moments, Normalisation
@@ -149,15 +149,28 @@ def _require_one_layout(sites: Sequence[Site], footprint: int) -> None:
             if name not in scene.rasters or name not in first.rasters:
                 raise DataError(f"modality {name} is not in every scene of the survey", where=where, remedy="ingest it")
             if len(scene.rasters[name].bands) != len(first.rasters[name].bands):
-                raise DataError(f"{name} has another number of bands than in {sites[0].name}", where=where)
-            if scene.rasters[name].nesting.patch_side(footprint) != first.rasters[name].nesting.patch_side(footprint):
-                raise DataError(f"{name} has another resolution than in {sites[0].name}", where=where)
+                raise DataError(
+                    f"{name} has another number of bands than in {sites[0].name}",
+                    where=where,
+                    remedy="ingest the same bands",
+                )
+            own, other = scene.rasters[name].nesting, first.rasters[name].nesting
+            # Ratios of 3 and 4 give patches of one side, but of different ground.
+            if (own.fine, own.coarse) != (other.fine, other.coarse):
+                raise DataError(
+                    f"{name} has another resolution than in {sites[0].name}",
+                    where=where,
+                    remedy="resample it before ingesting",
+                )
 
 
 def _read(
     scene: Scene, tile: Tile, footprint: int, whole: dict[str, Moments], training: dict[str, Moments]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Split, labels and completeness of a tile's cells; its own pixels (no halo) go to the moments."""
+    """Split, labels and completeness of a tile's cells; its own pixels (no halo) go to the moments.
+
+    Of ``training``, those that hold a training cell: a coarse pixel may reach from a training into a test block.
+    """
     split = read_split(scene, tile.row, tile.col, tile.height, tile.width)
     complete = np.ones(split.shape, dtype=bool)
     for name, raster in scene.rasters.items():
@@ -165,8 +178,7 @@ def _read(
         complete &= complete_patches(pixels, window)
         core = pixels[:, window.reach : window.height - window.reach, window.reach : window.width - window.reach]
         whole[name].add(core)
-        if (split == SPLITS["train"]).any():
-            training[name].add(core)
+        training[name].add(pixels[:, pixels_of(split == SPLITS["train"], window, raster.nesting)])
     return split, tile_labels(scene, tile), complete
 
 

@@ -137,8 +137,9 @@ class Draw:
 
 
 class PatchStream:
-    """Batches of randomly drawn patches; the order follows from (seed, epoch) alone.
+    """Batches of randomly drawn patches; which cells an epoch holds follows from (seed, epoch) alone.
 
+    So does their order, for a given number of slots: cells are mixed within a filling of the pool.
     Every batch mixes the draws in the ratio of their samples. Each cell is drawn equally often, up to rounding: where
     an epoch takes more samples than there are cells, cells come again.
     """
@@ -160,7 +161,7 @@ class PatchStream:
             self.pool.load([int(block) for block in blocks])
             total = int(sum(quota[blocks].sum() for quota in quotas))
             batches = max(1, round(total / self.batch))
-            drawn = [self._cells(rng, draw, quota, blocks) for draw, quota in zip(self.draws, quotas, strict=True)]
+            drawn = [rng.permutation(self._cells(epoch, index, quota, blocks)) for index, quota in enumerate(quotas)]
             cuts = [np.linspace(0, len(cells), batches + 1).astype(int) for cells in drawn]
             for part in range(batches):
                 parts = [cells[cut[part] : cut[part + 1]] for cells, cut in zip(drawn, cuts, strict=True)]
@@ -168,17 +169,17 @@ class PatchStream:
                 cells = np.concatenate(parts)
                 yield self.pool.cut(cells[:, 0], cells[:, 1], hard)
 
-    def _cells(
-        self, rng: np.random.Generator, draw: Draw, quota: NDArray[np.int64], blocks: NDArray[np.intp]
-    ) -> NDArray[np.int64]:
-        """(n, 2) block and position of the cells drawn from ``blocks``, shuffled."""
+    def _cells(self, epoch: int, index: int, quota: NDArray[np.int64], blocks: NDArray[np.intp]) -> NDArray[np.int64]:
+        """(n, 2) block and position of the cells of draw ``index`` from ``blocks``."""
         parts = [np.empty((0, 2), dtype=np.int64)]
         for block in blocks[quota[blocks] > 0]:
-            positions = draw.cells.positions(int(block), self.pool.reader)
+            positions = self.draws[index].cells.positions(int(block), self.pool.reader)
             repeats, rest = divmod(int(quota[block]), len(positions))
+            # Of its own, so that the cells do not depend on how the blocks were spread over fillings.
+            rng = np.random.default_rng([self.seed, epoch, index, int(block)])
             drawn = np.concatenate([np.tile(positions, repeats), rng.choice(positions, size=rest, replace=False)])
             parts.append(np.stack([np.full(len(drawn), block), drawn], axis=1))
-        return rng.permutation(np.concatenate(parts))
+        return np.concatenate(parts)
 
 
 def _quotas(rng: np.random.Generator, draw: Draw) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ class Moments:
         return cls(limits, pixels, count, outside, np.zeros(n), np.zeros(n), np.full(n, np.inf), np.full(n, -np.inf))
 
     def add(self, pixels: FloatArray) -> None:
-        """Take in (bands, height, width) pixels, NaN where there is no data."""
+        """Take in (bands, ...) pixels, NaN where there is no data."""
         flat = pixels.reshape(len(pixels), -1).astype(np.float64)
         seen = np.isfinite(flat)
         n = seen.sum(axis=1)

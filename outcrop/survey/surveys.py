@@ -1,14 +1,16 @@
 """A survey file: the vocabulary, the sensors, the sites and their raw files, and the parameters that differ."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from outcrop.errors import SurveyError
-from outcrop.params import Params, Section, Share, build, load_params, read_yaml
+from outcrop.params import Params, Section, Share, build, load_params, merge, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 #: Where the three real surveys' raw files lie; paths in a survey file are relative to it.
@@ -110,15 +112,17 @@ class Survey(Section):
         return self
 
 
-def load_survey(path: Path, params_path: Path) -> tuple[Survey, Params]:
-    """Read a survey file and the parameters it implies.
+def load_survey(
+    path: Path, params_path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Survey, Params]:
+    """Read a survey file and the parameters it implies; ``overrides`` come last.
 
     Raises
     ------
     SurveyError, ParamsError : one sentence on the first thing that is wrong.
     """
     survey = build(Survey, read_yaml(path, SurveyError), path, SurveyError)
-    params = load_params(params_path, survey.params)
+    params = load_params(params_path, merge(survey.params, overrides))
     unknown = set(params.student.modalities) - set(survey.modalities)
     if params.teacher.modalities != "all":
         unknown |= set(params.teacher.modalities) - set(survey.modalities)

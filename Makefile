@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all the set-up.
+# For a CPU-only torch: make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+TORCH_INDEX ?=
+export PATH := $(BIN):$(PATH)
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test lint results bench clean
+
+demo: $(VENV)/installed
+	dvc repro --quiet
+	outcrop retrain
+
+test: lint
+	pytest
+
+lint: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+	mypy
+
+# The figures of docs/results.md; resumes where it stopped. Needs OUTCROP_REAL_DATA.
+results: $(VENV)/installed
+	python -m benchmarks.results
+
+# The figures of docs/performance.md: ratios within one run.
+bench: $(VENV)/installed
+	python -m benchmarks.performance
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outcrop needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		--constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .outcrop reports .pytest_cache .mypy_cache .ruff_cache

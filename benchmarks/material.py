@@ -1,0 +1,82 @@
+"""What the benchmarks train on: the simulated survey, built in a folder that is thrown away."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+import yaml
+from outcrop.learning.models import build_network
+from outcrop.learning.objectives import LabelObjective
+from outcrop.learning.recipes import Material
+from outcrop.params import Params
+from outcrop.survey.cells import labelled_cells
+from outcrop.survey.census import take_census
+from outcrop.survey.patches import BlockPool, Draw, PatchStream
+from outcrop.survey.simulate import simulate_site
+from outcrop.survey.surveys import Survey, load_survey
+
+PROJECT = Path(__file__).parent.parent
+ROLES = ("teacher", "student")
+
+
+def survey_with(changes: Mapping[str, Any], folder: Path) -> tuple[Survey, Params]:
+    """The simulated survey with other parameters."""
+    entries = yaml.safe_load((PROJECT / "data/surveys/simulated.yaml").read_text())
+    path = folder / "survey.yaml"
+    path.write_text(yaml.safe_dump({**entries, "params": dict(changes)}, sort_keys=False))
+    return load_survey(path, PROJECT / "params.yaml")
+
+
+@contextmanager
+def simulated(size: int, changes: Mapping[str, Any]) -> Iterator[Material]:
+    """The three simulated sites of ``size`` base cells a side, on the CPU."""
+    with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
+        folder = Path(name)
+        survey, params = survey_with(changes, folder)
+        sites = [simulate_site(site, size, params.simulate.seed, folder / "sites", survey, params) for site in survey.sites]
+        ranges = {modality: entry.range for modality, entry in survey.modalities.items()}
+        census = take_census(sites, params.footprint, ranges, folder / "census")
+        yield Material.gather(survey.survey, sites, census, params, folder / "work", accelerator="cpu")
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A model of one role at the start of training on labels, and the seconds of an update, batch by batch."""
+
+    objective: LabelObjective
+    optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def of(cls, role: str, material: Material) -> "Trainee":
+        """The same weights for the same seed."""
+        torch.manual_seed(material.params.seed)
+        config, train = material.config(role), material.params.train
+        objective = LabelObjective(build_network(config), torch.ones(len(config.classes)))
+        optimizer = torch.optim.AdamW(objective.parameters(), lr=train.lr, weight_decay=train.weight_decay)
+        return cls(objective, optimizer)
+
+
+def stream_of(role: str, material: Material, megabytes: int) -> PatchStream:
+    """Patches for training on labels, as `train_on_labels` draws them."""
+    params, reader = material.params, material.reader
+    cells = labelled_cells(reader, "train", params.labels.per_class, params.seed)
+    pool = BlockPool(reader, material.modalities(role), megabytes)
+    return PatchStream(pool, [Draw(cells, params.train.samples)], params.patches.batch, params.seed)
+
+
+class Stopwatch:
+    """Seconds of the block under ``with``."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        self._started = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = perf_counter() - self._started

@@ -1,0 +1,99 @@
+"""Workspaces of their own for tests: parameters, lock, DVC, and the tiny survey's raw files."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from conftest import PROJECT, TinySurvey, make_tiny_survey
+
+#: Small enough for seconds, large enough for several epochs, blocks and steps.
+QUICK: dict[str, Any] = {
+    "train": {"epochs": 4, "samples": 96, "val_samples": 60},
+    "teacher": {"stages": [8, 8], "features": {"default": 8}, "token": 16, "heads": 2, "hidden": 8},
+    "student": {"stages": [8, 8], "features": 8},
+    "evaluate": {"bootstrap": 50, "latency_runs": 5, "stride": 1},
+    "forest": {"trees": 10},
+    "distil": {"pairs": 300},
+}
+
+
+@dataclass
+class Bench:
+    """A workspace and its survey; `run` calls the real command in a process of its own."""
+
+    root: Path
+    tiny: TinySurvey
+
+    @property
+    def survey(self) -> Path:
+        return self.root / "data" / "surveys" / "tiny.yaml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+        return kept | {"OUTCROP_REAL_DATA": str(self.tiny.raw), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+
+    def write_survey(self) -> None:
+        self.survey.parent.mkdir(parents=True, exist_ok=True)
+        self.survey.write_text(yaml.safe_dump(self.tiny.entries), encoding="utf-8")
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "flows.cli", *words, "--workspace", str(self.root)]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), env=self.environment, capture_output=True, text=True, check=False, timeout=240
+        )
+
+    def retrain(self) -> dict[str, Any]:
+        done = self.run("retrain", "--survey", str(self.survey), "--json")
+        assert done.returncode == 0, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+
+def make_bench(folder: Path) -> Bench:
+    """A workspace with the tiny survey, under DVC but outside git."""
+    bench = Bench(folder / "workspace", make_tiny_survey(folder))
+    bench.root.mkdir()
+    for name in ("params.yaml", "constraints.txt"):
+        shutil.copy(PROJECT / name, bench.root / name)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=bench.root, check=True)
+    bench.tiny.entries["params"] |= deepcopy(QUICK)
+    bench.write_survey()
+    return bench
+
+
+class Said(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Caller:
+    """Calls the command line's entry point in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys, self._patch = capsys, monkeypatch
+
+    def __call__(self, bench: Bench, *words: str) -> Said:
+        from flows.cli import main
+
+        self._patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
+        self._patch.setattr(sys, "argv", ["outcrop", *words, "--workspace", str(bench.root)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Said(code, *self._capsys.readouterr())

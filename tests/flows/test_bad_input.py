@@ -1,0 +1,107 @@
+"""What users get wrong: one sentence that says what, where and the remedy, exit code 2, nothing left behind."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benches import Bench, Caller
+from conftest import write_geotiff
+
+Damage = Callable[[Bench], object]
+LABELS = np.full((64, 64), 10, np.uint8)
+
+
+def change(*keys: str, value: object) -> Damage:
+    def damage(bench: Bench) -> None:
+        inner = bench.tiny.entries
+        for key in keys[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[keys[-1]] = value
+        bench.write_survey()
+
+    return damage
+
+
+def rare_class(bench: Bench) -> None:
+    """A class in one corner only: it cannot be in training, validation and test blocks."""
+    values = np.where(np.add.outer(np.arange(64), np.arange(64)) % 2, 10, 20).astype(np.uint8)
+    values[:4, :4] = 30
+    write_geotiff(bench.tiny.raw / "first" / "labels.tif", values, nodata=0)
+
+
+def hot(bench: Bench) -> None:
+    write_geotiff(bench.tiny.raw / "first" / "thermal.tif", np.full((64, 64), 900, np.float32))
+
+
+def altered_site(bench: Bench) -> None:
+    assert bench.run("ingest", str(bench.survey)).returncode == 0
+    raster = bench.root / "data" / "sites" / "north" / "first" / "rgb.tif"
+    raster.chmod(0o644)
+    content = bytearray(raster.read_bytes())
+    content[len(content) // 2] ^= 1
+    raster.unlink()
+    raster.write_bytes(content)
+
+
+CASES: dict[str, tuple[Damage, str]] = {
+    "survey not YAML": (lambda b: b.survey.write_text("a: [1\n"), "is not valid YAML"),
+    "survey missing": (lambda b: b.survey.unlink(), "cannot read the file"),
+    "unknown key": (change("colour", value="red"), "unknown key `colour`"),
+    "unknown parameter": (change("params", "train", "epoch", value=3), "unknown key `train.epoch`"),
+    "even footprint": (change("params", "footprint", value=4), "must be odd"),
+    "buffer under footprint": (change("params", "split", "buffer", value=1), "must be at least the footprint"),
+    "unknown modality in a rung": (change("params", "student", "modalities", value=["radar"]), "`radar` of a rung"),
+    "site without raw files": (change("sites", "south", value={}), "build it with `dvc repro`"),
+    "raw file missing": (lambda b: (b.tiny.raw / "first" / "rgb.tif").unlink(), "rgb.tif"),
+    "raw folder missing": (lambda b: shutil.rmtree(b.tiny.raw), "OUTCROP_REAL_DATA"),
+    "unknown label": (
+        lambda b: write_geotiff(b.tiny.raw / "first" / "labels.tif", LABELS + 1, nodata=0),
+        "11",
+    ),
+    "rare class": (rare_class, "class calcite"),
+    "values outside the declared range": (hot, "lie outside 200 to 400 K"),
+    "site altered behind DVC": (altered_site, "differ from what DVC recorded"),
+    "no DVC": (lambda b: shutil.rmtree(b.root / ".dvc"), "DVC"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_sentence_and_nothing_registered(case: str, bench: Bench, call: Caller) -> None:
+    damage, expected = CASES[case]
+    damage(bench)
+    said = call(bench, "retrain", "--survey", str(bench.survey), "--json")
+    assert (said.code, said.out) == (2, "")
+    sentences = [line for line in said.err.splitlines() if line.startswith("outcrop: ")]
+    assert len(sentences) == 1
+    assert expected in sentences[0]
+    assert "Traceback" not in said.err
+    assert not list((bench.root / ".outcrop" / "artifacts").rglob("*.safetensors"))
+    assert not list((bench.root / "data").rglob("*.partial"))
+
+
+def test_a_folder_that_is_no_workspace(tmp_path: Path, bench: Bench, call: Caller) -> None:
+    bench.root = tmp_path / "elsewhere"
+    bench.root.mkdir()
+    said = call(bench, "sites")
+    assert said.code == 2
+    assert "not an Outcrop workspace" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("retrain", "--epochs", "3"), "No such option"),
+        (("retrain", "--set", "seed"), "`seed` is not a parameter"),
+        (("ingest",), "Missing argument"),
+        (("simulate", "--site", "atlantis"), "atlantis"),
+        (("nonsense",), "No such command"),
+    ],
+)
+def test_wrong_words(words: tuple[str, ...], expected: str, bench: Bench, call: Caller) -> None:
+    shutil.copy(Path(__file__).parents[2] / "data/surveys/simulated.yaml", bench.survey.with_name("simulated.yaml"))
+    said = call(bench, *words)
+    assert said.code == 2
+    assert expected in said.err
+    assert "Traceback" not in said.err
