@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
+from benchmarks.material import ROLES, Stopwatch, Trainee, simulated, stream_of
 from outcrop.learning.recipes import Material
 from outcrop.learning.samples import Preparation, Sample
 from outcrop.survey.patches import PatchStream
-
-from benchmarks.material import ROLES, Stopwatch, Trainee, simulated, stream_of
 
 
 def measure_delivery(*, size: int = 128, samples: int = 512, repetitions: int = 9) -> dict[str, Any]:

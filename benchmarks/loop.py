@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outcrop.learning.recipes import Material
-from outcrop.learning.samples import Preparation, Sample
-from outcrop.learning.training import fit
 from torch.nn import functional
 
 from benchmarks.material import ROLES, Stopwatch, Trainee, simulated, stream_of
+from outcrop.learning.recipes import Material
+from outcrop.learning.samples import Preparation, Sample
+from outcrop.learning.training import fit
 
 
 def measure_loop(*, size: int = 128, samples: int = 512, repetitions: int = 15) -> dict[str, Any]:
@@ -77,6 +77,7 @@ def _our_epoch(role: str, material: Material, batches: Sequence[Sample]) -> tupl
             len(batches),
             lambda network: (0.0, 0.0),
             material.params.train,
+            lr=getattr(material.params.train.lr, role),
             seed=material.params.seed,
             checkpoint=Path(folder) / "checkpoint.safetensors",
             key="benchmark",

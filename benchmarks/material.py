@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import yaml
+
 from outcrop.learning.models import build_network
 from outcrop.learning.objectives import LabelObjective
 from outcrop.learning.recipes import Material
@@ -38,7 +39,9 @@ def simulated(size: int, changes: Mapping[str, Any]) -> Iterator[Material]:
     with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
         folder = Path(name)
         survey, params = survey_with(changes, folder)
-        sites = [simulate_site(site, size, params.simulate.seed, folder / "sites", survey, params) for site in survey.sites]
+        sites = [
+            simulate_site(site, size, params.simulate.seed, folder / "sites", survey, params) for site in survey.sites
+        ]
         ranges = {modality: entry.range for modality, entry in survey.modalities.items()}
         census = take_census(sites, params.footprint, ranges, folder / "census")
         yield Material.gather(survey.survey, sites, census, params, folder / "work", accelerator="cpu")
@@ -46,7 +49,7 @@ def simulated(size: int, changes: Mapping[str, Any]) -> Iterator[Material]:
 
 @dataclass(frozen=True)
 class Trainee:
-    """A model of one role at the start of training on labels, and the seconds of an update, batch by batch."""
+    """A model of one role at the start of training on labels."""
 
     objective: LabelObjective
     optimizer: torch.optim.Optimizer
@@ -57,7 +60,9 @@ class Trainee:
         torch.manual_seed(material.params.seed)
         config, train = material.config(role), material.params.train
         objective = LabelObjective(build_network(config), torch.ones(len(config.classes)))
-        optimizer = torch.optim.AdamW(objective.parameters(), lr=train.lr, weight_decay=train.weight_decay)
+        optimizer = torch.optim.AdamW(
+            objective.parameters(), lr=getattr(train.lr, role), weight_decay=train.weight_decay
+        )
         return cls(objective, optimizer)
 
 

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 SITE = "iceland"
 #: Every labelled cell, so that every training block is read in every epoch; a pool smaller than the small site.
-CHANGES = {"labels": {"per_class": "all"}, "train": {"epochs": 2, "samples": 4096}, "patches": {"pool_mb": 12}}
+CHANGES: dict[str, dict[str, Any]] = {
+    "labels": {"per_class": "all"},
+    "train": {"epochs": 2, "samples": 4096},
+    "patches": {"pool_mb": 12},
+}
 #: Bands of the spectrometer: the twelve or so of Sentinel-2, so that the large site is written in a minute.
 SENSOR = "sentinel2"
 
@@ -35,7 +39,12 @@ def measure_memory(*, small: int = 384, large: int = 1216) -> dict[str, Any]:
             _run("make", str(side), str(folders[size]))
         found = {task: {size: _run(task, str(folders[size])) for size in folders} for task in ("census", "train")}
     growth = {task: by["large"]["peak_mb"] / by["small"]["peak_mb"] - 1 for task, by in found.items()}
-    return {"sides": {"small": small, "large": large}, "pool_mb": CHANGES["patches"]["pool_mb"], **found, "growth": growth}
+    return {
+        "sides": {"small": small, "large": large},
+        "pool_mb": CHANGES["patches"]["pool_mb"],
+        **found,
+        "growth": growth,
+    }
 
 
 def _run(*arguments: str) -> dict[str, Any]:
@@ -52,9 +61,8 @@ def peak_mb() -> float:
 
 
 def _survey(folder: Path) -> "tuple[Survey, Params]":
-    from outcrop.survey.surveys import Survey
-
     from benchmarks.material import survey_with
+    from outcrop.survey.surveys import Survey
 
     survey, params = survey_with(CHANGES, folder)
     entries = survey.model_dump()

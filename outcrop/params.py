@@ -110,9 +110,17 @@ class Augment(Section):
         return (self.__pydantic_extra__ or {}).get(modality, self.default)
 
 
+class LearningRate(Section):
+    """Highest learning rate by role: the control takes the student's."""
+
+    teacher: Annotated[float, Field(gt=0)]
+    student: Annotated[float, Field(gt=0)]
+
+
 class Train(Section):
     epochs: Positive
     samples: Positive
+    lr: LearningRate
     weight_decay: NonNegative
     warmup: Share
     patience: Positive
@@ -125,7 +133,6 @@ class Train(Section):
 class Teacher(Section):
     modalities: Modalities | Literal["all"]
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    lr: Annotated[float, Field(gt=0)]
     features: dict[str, Positive]
     token: Positive
     heads: Positive
@@ -145,7 +152,6 @@ class Teacher(Section):
 class Student(Section):
     modalities: Modalities
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    lr: Annotated[float, Field(gt=0)]
     features: Positive
 
 

@@ -30,7 +30,7 @@ PARAMS: dict[str, Any] = {
     "split": {"block": 8, "buffer": 3, "fractions": {"train": 0.6, "val": 0.2, "test": 0.2}},
     "patches": {"batch": 64, "pool_mb": 8},
     "augment": {"flips": True, "default": {"gain": 0.0, "noise": 0.0}, "rgb": {"gain": 0.0, "offset": 0.0}},
-    "train": {"epochs": 4, "samples": 256, "warmup": 0.1, "patience": 20, "lr": 0.01},
+    "train": {"epochs": 4, "samples": 256, "warmup": 0.1, "patience": 20, "lr": {"teacher": 0.01, "student": 0.01}},
     "teacher": {"stages": [8], "features": {"rgb": 8, "hyperspectral": 8, "default": 8}, "token": 8, "heads": 2},
     "student": {"stages": [24, 24], "features": 24},
     "evaluate": {"stride": 1, "bootstrap": 50, "latency_runs": 3},

@@ -23,7 +23,7 @@ from outcrop.survey.patches import BlockPool, Draw, PatchStream, sweep
 from outcrop.survey.sites import Site
 
 #: Cells scored at once: no gradients are kept, so batches can be larger than in training.
-SWEEP_BATCH = 512
+SWEEP_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _train(
         len(stream),
         validate,
         params.train,
-        lr=config.architecture.lr,
+        lr=getattr(params.train.lr, config.role),
         seed=params.seed,
         checkpoint=material.checkpoint(key),
         key=key,

@@ -101,7 +101,7 @@ def test_a_knowing_teacher_is_recovered_better_than_labels_alone(clusters: Clust
 
 def test_student_and_control_start_from_the_same_weights(clusters: Clusters, tmp_path: Path) -> None:
     """With steps too small to matter both end where they began."""
-    material = clusters.material(tmp_path, train={"lr": 1e-12, "epochs": 1})
+    material = clusters.material(tmp_path, train={"lr": {"teacher": 0.01, "student": 1e-12}, "epochs": 1})
     control = dict(train_on_labels("student", material, "control").model.network.named_parameters())
     student = dict(train_by_distillation(oracle(material), material, "student").model.network.named_parameters())
     for name, value in control.items():

@@ -104,6 +104,7 @@ def count(
         1,
         lambda network: next(given),
         params,
+        lr=1.0,
         seed=0,
         checkpoint=tmp_path / "c.safetensors",
         key="c",
@@ -116,7 +117,7 @@ def train_params(**changes: object) -> Train:
     values = {
         "epochs": 4,
         "samples": 8,
-        "lr": 1.0,
+        "lr": {"teacher": 1.0, "student": 1.0},
         "weight_decay": 0.0,
         "warmup": 0.0,
         "patience": 9,
@@ -202,4 +203,4 @@ def test_the_rate_told_is_the_rate_of_the_schedule(straight: Result, clusters: C
     steps = round(train.samples / clusters.params.patches.batch)
     for record in straight[1]:
         after = (record.epoch + 1) * steps
-        assert record.lr == pytest.approx(train.lr * lr_factor(after, 4 * steps, train.warmup))
+        assert record.lr == pytest.approx(train.lr.teacher * lr_factor(after, 4 * steps, train.warmup))

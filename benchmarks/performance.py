@@ -1,0 +1,169 @@
+"""Measure what Outcrop promises of its speed and memory, and write docs/performance.md.
+
+Every benchmark runs in a process of its own, so that none meets another's caches, threads or memory. The document is
+written only when all of them ran at full size: its figures are of one run on one machine.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one figure has to reach: ``limit`` at most, or more than that."""
+
+    name: str
+    what: str
+    figure: Callable[[Result], float]
+    limit: float
+    shown: str = "{:.2f}"
+    at_most: bool = True
+
+    def row(self, result: Result) -> tuple[str, str, str, str]:
+        """What was measured, the figure, the target, and whether it was met."""
+        value = self.figure(result)
+        met = value <= self.limit if self.at_most else value > self.limit
+        sign = "at most" if self.at_most else "more than"
+        return self.what, self.shown.format(value), f"{sign} {self.shown.format(self.limit)}", "yes" if met else "NO"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Sizes of the smoke form of `measure_<name>` in the module of that name, and its targets."""
+
+    name: str
+    smoke: dict[str, int]
+    targets: tuple[Target, ...]
+
+    def run(self, smoke: bool) -> Result:
+        """Measure in this process."""
+        measure = getattr(importlib.import_module(f"benchmarks.{self.name}"), f"measure_{self.name}")
+        result: Result = measure(**(self.smoke if smoke else {}))
+        return result
+
+
+def _target(name: str, what: str, path: str, limit: float, **options: Any) -> Target:
+    def figure(result: Result) -> float:
+        value: Any = result
+        for key in path.split("."):
+            value = value[key]
+        return float(value)
+
+    return Target(name, what, figure, limit, **options)
+
+
+BENCHMARKS = (
+    Benchmark(
+        "loop",
+        {"size": 96, "samples": 128, "repetitions": 2},
+        (
+            _target(
+                "loop", "teacher: epoch of the training loop / of a bare loop", "teacher.ratio", 1.05, shown="{:.3f}"
+            ),
+            _target(
+                "loop", "student: epoch of the training loop / of a bare loop", "student.ratio", 1.05, shown="{:.3f}"
+            ),
+        ),
+    ),
+    Benchmark(
+        "delivery",
+        {"size": 96, "samples": 128, "repetitions": 2},
+        (
+            _target("delivery", "teacher: patches delivered / consumed", "teacher.ratio", 1, at_most=False),
+            _target("delivery", "student: patches delivered / consumed", "student.ratio", 1, at_most=False),
+        ),
+    ),
+    Benchmark(
+        "memory",
+        {"small": 96, "large": 160},
+        (
+            _target("memory", "census: more memory on the larger site", "growth.census", 0.2, shown="{:.1%}"),
+            _target("memory", "training: more memory on the larger site", "growth.train", 0.2, shown="{:.1%}"),
+        ),
+    ),
+    Benchmark(
+        "overhead",
+        {"repetitions": 1},
+        (
+            _target("overhead", "`outcrop retrain` less its work", "overhead_seconds", 60, shown="{:.1f} s"),
+            _target("overhead", "`outcrop retrain`, nothing changed", "unchanged_seconds", 20, shown="{:.1f} s"),
+        ),
+    ),
+)
+
+
+def main() -> None:
+    """Measure, print, and write the document."""
+    chosen = _arguments()
+    benchmarks = [entry for entry in BENCHMARKS if chosen.only in (None, entry.name)]
+    if chosen.only:
+        results = {entry.name: entry.run(chosen.smoke) for entry in benchmarks}
+    else:
+        results = {entry.name: _run_apart(entry, chosen.smoke) for entry in benchmarks}
+    if chosen.json:
+        print(json.dumps(results))
+    else:
+        _print(benchmarks, results)
+    if not chosen.only and not chosen.smoke:
+        DOCUMENT.write_text(render(results), encoding="utf-8")
+        print(DOCUMENT, file=sys.stderr)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.performance", description=__doc__.partition("\n")[0])
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument(
+        "--only", choices=[entry.name for entry in BENCHMARKS], help="one benchmark; writes no document"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return parser.parse_args()
+
+
+def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
+    print(f"measuring {benchmark.name} ...", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "benchmarks.performance", "--only", benchmark.name, "--json"]
+    # Threads that wait for work must not take the cores from those that work.
+    environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    command += ["--smoke"] if smoke else []
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    result: Result = json.loads(done.stdout.splitlines()[-1])[benchmark.name]
+    return result
+
+
+def _rows(benchmarks: list[Benchmark], results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
+    return [target.row(results[entry.name]) for entry in benchmarks for target in entry.targets]
+
+
+def _print(benchmarks: list[Benchmark], results: dict[str, Result]) -> None:
+    print(f"{'':<54} {'measured':>10}  {'target':<16} met")
+    for what, value, target, met in _rows(benchmarks, results):
+        print(f"{what:<54} {value:>10}  {target:<16} {met}")
+
+
+def render(results: dict[str, Result]) -> str:
+    """The document of one complete run."""
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
+    rows = _rows(list(BENCHMARKS), results)
+    return environment.get_template("performance.md.j2").render(machine=machine, rows=rows, **results)
+
+
+if __name__ == "__main__":
+    main()

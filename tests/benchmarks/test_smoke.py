@@ -1,0 +1,55 @@
+"""Every benchmark runs in its smallest form and gives figures of the stated shape; how fast is no test's business."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def project_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT))
+    # The folder of these tests bears the same name.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def measured(name: str) -> tuple[Any, dict[str, Any]]:
+    from benchmarks.performance import BENCHMARKS
+
+    benchmark = next(entry for entry in BENCHMARKS if entry.name == name)
+    return benchmark, benchmark.run(smoke=True)
+
+
+@pytest.mark.parametrize("name", ["loop", "delivery", "memory"])
+def test_figures_have_their_targets(name: str) -> None:
+    benchmark, result = measured(name)
+    for target in benchmark.targets:
+        what, value, limit, met = target.row(result)
+        assert what and value and limit and met in ("yes", "NO")
+
+
+def test_the_loop_is_compared_over_the_same_steps() -> None:
+    _, result = measured("loop")
+    assert set(result) == {"teacher", "student"}
+    for role in result.values():
+        assert role["steps"] == 2 and role["repetitions"] == 2
+        assert role["ratio"] == role["fit_seconds"] / role["bare_seconds"] > 0
+
+
+def test_delivery_is_measured_for_what_each_model_sees() -> None:
+    _, result = measured("delivery")
+    assert result["student"]["modalities"] == ["rgb"] and len(result["teacher"]["modalities"]) == 5
+    assert all(role["delivered"] > 0 and role["consumed"] > 0 for role in result.values())
+
+
+def test_memory_is_that_of_a_process_on_a_site_of_the_stated_size() -> None:
+    _, result = measured("memory")
+    for task in ("census", "train"):
+        small, large = result[task]["small"], result[task]["large"]
+        assert large["data_mb"] == pytest.approx(small["data_mb"] * (160 / 96) ** 2, rel=0.05)
+        assert large["blocks"] > small["blocks"] and small["peak_mb"] >= small["start_mb"] > 10
+    assert result["train"]["large"]["fillings"] >= 1
