@@ -4,8 +4,10 @@ Run it as ``make results``. It resumes: what is finished is kept in the workspac
 """
 
 import json
+import re
 import subprocess
 import sys
+from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -61,7 +63,18 @@ def main(
     environment.filters.update(spread=spread, mean=mean)
     document = workspace.root / "docs" / "results.md"
     document.write_text(environment.get_template("results.md.j2").render(tables=tables))
+    for survey, (_, results) in tables.items():
+        keep_map(Path(results[0]["report"]), workspace.root / "docs" / "images" / f"{survey}.png")
     print(document)
+
+
+def keep_map(report: Path, target: Path) -> None:
+    """Take the first map of right and wrong test cells out of a report's page."""
+    found = re.search(r'data:image/png;base64,([^"]+)" alt="Right and wrong', report.read_text(encoding="utf-8"))
+    if found is None:
+        raise LookupError(f"{report} shows no map of right and wrong test cells")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(b64decode(found[1]))
 
 
 def run(root: Path, survey: str, seed: int, target: Path) -> None:

@@ -56,7 +56,8 @@ def _context() -> Any:
     import great_expectations as gx  # 3 s: only where data are judged
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    # It announces every temporary folder, at a level that it sets itself on import.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
