@@ -77,20 +77,25 @@ def _record(job: Job, result: Mapping[str, Any], page: Path) -> None:
 
 def results_table(result: Mapping[str, Any]) -> Table:
     """The results as a table for the terminal."""
-    table = Table(title=f"Test blocks of survey {result['survey']}", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("model", "macro-F1", "95 % interval", "accuracy", "ECE", "ms a patch"):
+    table = Table(
+        title=f"Test blocks of survey {result['survey']}; ms: median latency of one patch",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for heading in ("model", "macro-F1", "95 % interval", "accuracy", "ECE", "ms"):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     rows = {
         "teacher, all sensors": result["teacher"],
         "forest, all sensors": result["forest"]["all"],
         "student, distilled": result["student"],
         "control, labels only": result["control"],
-        "forest, student's sensors": result["forest"]["rgb"],
+        "forest, same sensors": result["forest"]["rgb"],
     }
     for name, m in rows.items():
         latency = "" if m["latency_ms_p50"] is None else f"{m['latency_ms_p50']:.2f}"
-        scores = (f"{m[key]:.3f}" for key in ("overall_accuracy", "ece"))
+        interval = "{:.3f} - {:.3f}".format(*m["interval"]["macro_f1"])
         table.add_row(
-            name, f"{m['macro_f1']:.3f}", "{:.3f} - {:.3f}".format(*m["interval"]["macro_f1"]), *scores, latency
+            name, f"{m['macro_f1']:.3f}", interval, f"{m['overall_accuracy']:.3f}", f"{m['ece']:.3f}", latency
         )
     return table
