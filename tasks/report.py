@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from outcrop.field import pictures
+from outcrop.field import charts, pictures
 from outcrop.learning.devices import device_kind
 from outcrop.learning.evaluation import SceneMap, load_scores, scene_maps
 from outcrop.params import load_params
@@ -85,7 +85,7 @@ def _assemble(job: Job, steps: Mapping[str, Outcome]) -> Report:
         sites=tuple(_site(job, index, site, census) for index, site in enumerate(job.sites)),
         findings=tuple(Finding(f.severity, f.check, f.where, f.sentence) for f in judged.findings),
         checks_passed=judged.passed,
-        curves=(Picture(pictures.learning_curves(histories), "Loss and validation macro-F1 by epoch"),),
+        curves=(Picture(charts.learning_curves(histories), "Loss and validation macro-F1 by epoch"),),
         correctness=tuple(_correctness(job, scene) for scene in maps),
         lineage=_lineage(job, steps),
         scores=Picture(_scores(rows), "Macro-F1 of every model with its 95 % interval"),
@@ -97,14 +97,14 @@ def _model_rows(metrics: Mapping[str, Any], classes: Sequence[str]) -> tuple[Mod
     for role, name, inputs in ROWS:
         part, _, rung = role.partition("/")
         found = metrics[part][rung] if rung else metrics[part]
-        matrix = pictures.confusion_picture(np.array(found["confusion"]), classes)
+        matrix = charts.confusion_picture(np.array(found["confusion"]), classes)
         alt = f"Confusion matrix of the {name} ({inputs})"
         rows.append(ModelRow(name, inputs, found, subject=role == "student", confusion=Picture(matrix, alt)))
     return tuple(rows)
 
 
 def _scores(rows: Sequence[ModelRow]) -> bytes:
-    return pictures.macro_f1_picture(
+    return charts.macro_f1_picture(
         [(f"{row.name}: {row.inputs}", row.metrics["macro_f1"], *row.metrics["interval"]["macro_f1"]) for row in rows]
     )
 

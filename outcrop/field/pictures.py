@@ -1,49 +1,31 @@
-"""Pictures for people: quicklooks, maps, curves and matrices as PNG bytes.
-
-Use them in a report. They are drawn on a transparent ground in mid-tone ink, so that one picture reads on a light and
-on a dark page; equal input gives equal bytes. Nothing here touches pyplot or any other global state, and every text is
-drawn literally (a ``$`` in a class name is a dollar sign, not a formula).
-"""
+"""Maps for people, as PNG bytes: quicklooks of rasters, labels, splits, and where a model was right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from outcrop.errors import DataError
+from outcrop.field.drawing import DPI, FAINT, INK, draw_key, inches, key_columns, placed, png, write
 from outcrop.survey.sites import NO_LABEL, SPLITS, LabelClass, Raster, Scene
 
 Codes = NDArray[np.uint8]
 Rgba = NDArray[np.float64]
 
-#: Pixels per inch. Twice a screen's, so that a picture shown at half its pixel size is sharp.
-DPI = 200
-#: Ink that reads on white and on near-black.
-INK = "#7a8087"
-FAINT = "#a3a9b038"
 #: Right and wrong differ in hue and in lightness: they stay apart for every kind of colour vision, and in grey print.
 RIGHT, WRONG, UNSCORED = "#0b7a66", "#f0793a", "#a9aeb455"
 SPLIT_COLOURS = {"train": "#3b7ea1", "val": "#e0b13c", "test": "#a2597f"}
-MODEL_COLOURS = {"teacher": "#8f74c4", "student": "#1f93a8", "control": "#d0882a"}
-OTHER_COLOURS = ("#6d9a3f", "#c25b78", "#5f7fc9", "#8a8f96")
 #: Centre wavelengths, in micrometres, of what an eye sees as red, green and blue.
 RED_GREEN_BLUE = (0.66, 0.56, 0.48)
-#: A confusion matrix writes its counts up to this many classes.
-COUNTED_CLASSES = 12
-
-_AGREEMENT = LinearSegmentedColormap.from_list("agreement", ["#e6eef1", "#5ba0b5", "#0d4f66"])
-_CONFUSION = LinearSegmentedColormap.from_list("confusion", ["#f1efec", "#eda268", "#a8430f"])
 
 
 @dataclass(frozen=True)
@@ -81,8 +63,8 @@ def quicklook(raster: Raster, max_side: int = 512) -> bytes:
     if len(bands) == 1:
         _draw_bar(footer, *limits[0], label=f"{names}  [{raster.unit}]" if raster.unit else names)
     else:
-        _write(footer, 0, 0.13, f"red, green, blue: {names}")
-    return _png(figure)
+        write(footer, 0, 0.13, f"red, green, blue: {names}")
+    return png(figure)
 
 
 def label_map(scene: Scene, classes: Sequence[LabelClass], max_side: int = 512) -> bytes:
@@ -133,100 +115,6 @@ def correctness_map(
     present = set(np.unique(np.stack([truth, said]))) - {NO_LABEL}
     key = [entry for value, entry in names.items() if value in present]
     return _map_with_key(panels, [*judgement.values(), ("not scored", UNSCORED), *key], max_side)
-
-
-def learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
-    """Training loss and validation macro-F1 per epoch, a line a model; a dot marks each model's best epoch.
-
-    Parameters
-    ----------
-    histories : of each model, one entry an epoch with ``epoch``, ``loss`` and ``val_macro_f1``; a value that is missing
-        leaves a gap
-    """
-    figure = Figure(figsize=(9.6, 3.4), dpi=DPI)
-    plots = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.06, right=0.99, top=0.8, bottom=0.14, wspace=0.16)
-    for axes, title in zip(plots, ("training loss", "validation macro-F1"), strict=True):
-        _dress(axes, title)
-        axes.set_xlabel("epoch", color=INK, fontsize=8)
-    entries = []
-    for index, (name, history) in enumerate(histories.items()):
-        colour = _model_colour(name, index)
-        epochs, losses, scores = (_series(history, key) for key in ("epoch", "loss", "val_macro_f1"))
-        plots[0].plot(epochs, losses, color=colour, linewidth=1.6)
-        plots[1].plot(epochs, scores, color=colour, linewidth=1.6)
-        entries.append((name, colour))
-        if np.isfinite(scores).any():
-            best = int(np.nanargmax(scores))
-            entries[-1] = (f"{name}, best {scores[best]:.3f} in epoch {epochs[best]:g}", colour)
-            plots[1].plot(epochs[best], scores[best], "o", color=colour, markersize=6, markeredgecolor="white")
-            plots[1].axvline(epochs[best], color=colour, linewidth=0.8, linestyle=(0, (2, 3)), alpha=0.7)
-    _draw_key(_inches(figure, 0.58, 0.02, 9.0, 0.4), entries, font=8)
-    return _png(figure)
-
-
-def confusion_picture(matrix: NDArray[np.integer | np.floating], class_names: Sequence[str]) -> bytes:
-    """A confusion matrix, coloured by the share of each row; counts are written where the classes are few.
-
-    Parameters
-    ----------
-    matrix : (classes, classes) cells, by true class (row) and predicted class (column)
-    """
-    counts = np.asarray(matrix, dtype=np.float64)
-    size, support = len(class_names), counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, support, out=np.zeros_like(counts), where=support > 0)
-    pixels = np.where(np.eye(size, dtype=bool)[..., None], _AGREEMENT(shares), _CONFUSION(shares))
-    cell = 0.46 if size <= COUNTED_CLASSES else max(0.16, 5.5 / size)
-    names = [_shorten(name) for name in class_names]
-    margin = 0.38 + 0.057 * max(map(len, names))
-    side = cell * size
-    figure = Figure(figsize=(margin + side + 0.1, margin + side + 0.1), dpi=DPI)
-    axes = figure.add_axes(_placed(figure, margin, 0.1, side, side))
-    axes.imshow(pixels, interpolation="nearest")
-    _dress(axes)
-    axes.set_xticks(range(size), names, rotation=90, parse_math=False)
-    axes.set_yticks(range(size), names, parse_math=False)
-    axes.set_xticks(np.arange(size - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(size - 1) + 0.5, minor=True)
-    axes.tick_params(which="both", length=0)
-    axes.grid(False)
-    axes.grid(which="minor", color="white", linewidth=0.8)
-    axes.set_xlabel("predicted", color=INK, fontsize=8)
-    axes.set_ylabel("true", color=INK, fontsize=8)
-    if size <= COUNTED_CLASSES:
-        for row, column in np.ndindex(size, size):
-            shade = "white" if shares[row, column] > 0.45 else "#4c545b"
-            text = f"{counts[row, column]:,.0f}" if counts[row, column] else "·"
-            axes.text(column, row, text, ha="center", va="center", fontsize=6, color=shade)
-    return _png(figure)
-
-
-def macro_f1_picture(rows: Sequence[tuple[str, float, float, float]]) -> bytes:
-    """Macro-F1 of each model as a dot with its interval.
-
-    Parameters
-    ----------
-    rows : name, macro-F1, lower and upper end of its interval (NaN: none)
-    """
-    names = [_shorten(row[0], 40) for row in rows]
-    margin, height = 0.15 + 0.063 * max(map(len, names)), 0.34 * len(rows)
-    figure = Figure(figsize=(8.4, height + 0.6), dpi=DPI)
-    axes = figure.add_axes(_placed(figure, margin, 0.1, 8.4 - margin - 0.6, height))
-    _dress(axes)
-    for place, (name, value, low, high) in enumerate(rows):
-        colour = _model_colour(name, place)
-        axes.plot([low, high], [place, place], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
-        axes.plot(value, place, "o", color=colour, markersize=7, markeredgecolor="white")
-        axes.annotate(
-            f"{value:.3f}", (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-            va="center", fontsize=8, color=INK,
-        )  # fmt: skip
-    axes.set_yticks(range(len(rows)), names, parse_math=False, fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel("macro-F1 on the test blocks, with its 95 % interval", color=INK, fontsize=8)
-    return _png(figure)
 
 
 def _shown_bands(raster: Raster) -> tuple[int, ...]:
@@ -318,10 +206,10 @@ def _colours(codes: Codes, names: Mapping[int, tuple[str, str]]) -> Rgba:
 
 def _map_with_key(panels: Sequence[_Panel], key: Sequence[tuple[str, str]], max_side: int) -> bytes:
     across, _ = _arrange(panels, max_side)
-    rows = -(-len(key) // _key_columns(key, across)) if key else 0
+    rows = -(-len(key) // key_columns(key, across)) if key else 0
     figure, footer = _lay_out(panels, max_side, footer=0.1 + 0.16 * rows)
-    _draw_key(footer, key)
-    return _png(figure)
+    draw_key(footer, key)
+    return png(figure)
 
 
 def _arrange(panels: Sequence[_Panel], max_side: int) -> tuple[float, bool]:
@@ -342,45 +230,13 @@ def _lay_out(panels: Sequence[_Panel], max_side: int, footer: float) -> tuple[Fi
     figure = Figure(figsize=(across, down + footer), dpi=DPI)
     for index, panel in enumerate(panels):
         x, y = (0.0, index * (height + title)) if stacked else (index * (width + 0.15), 0.0)
-        axes = figure.add_axes(_placed(figure, x, y + title, width, height))
+        axes = figure.add_axes(placed(figure, x, y + title, width, height))
         axes.set_axis_off()
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor=FAINT, edgecolor=INK, hatch="////",
                                  linewidth=0, alpha=0.2))  # fmt: skip
         axes.imshow(panel.pixels, interpolation="nearest", aspect="auto", zorder=2)
         axes.set_title(panel.title, fontsize=8, color=INK, loc="left", pad=3, parse_math=False)
-    return figure, _inches(figure, 0, down, across, footer)
-
-
-def _placed(figure: Figure, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """Inches from the upper left corner, as matplotlib's shares from the lower left."""
-    whole_width, whole_height = figure.get_size_inches()
-    return x / whole_width, 1 - (y + height) / whole_height, width / whole_width, height / whole_height
-
-
-def _inches(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
-    """Invisible axes whose units are inches, x to the right and y down."""
-    axes = figure.add_axes(_placed(figure, x, y, width, height))
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    return axes
-
-
-def _key_columns(entries: Sequence[tuple[str, str]], width: float, font: float = 7.5) -> int:
-    """How many entries of a key fit beside one another: a glyph is about 0.6 of its size wide."""
-    longest = max(len(_shorten(name, 48)) for name, _ in entries)
-    return max(1, min(len(entries), int(width / (0.25 + longest * font * 0.6 / 72))))
-
-
-def _draw_key(axes: Axes, entries: Sequence[tuple[str, str]], font: float = 7.5) -> None:
-    if not entries:
-        return
-    width = axes.get_xlim()[1]
-    columns = _key_columns(entries, width, font)
-    for index, (name, colour) in enumerate(entries):
-        x, y = index % columns * width / columns, 0.1 + index // columns * 0.16
-        axes.add_patch(Rectangle((x, y), 0.1, 0.1, facecolor=colour, linewidth=0))
-        _write(axes, x + 0.15, y + 0.055, _shorten(name, 48), font)
+    return figure, inches(figure, 0, down, across, footer)
 
 
 def _draw_bar(axes: Axes, low: float, high: float, label: str) -> None:
@@ -390,42 +246,6 @@ def _draw_bar(axes: Axes, low: float, high: float, label: str) -> None:
     axes.imshow(ramp, cmap="viridis", extent=(0, width, 0.17, 0.08), aspect="auto", interpolation="nearest")
     axes.set_ylim(0.42, 0)
     axes.set_xlim(0, width)
-    _write(axes, 0, 0.27, f"{low:.4g}")
+    write(axes, 0, 0.27, f"{low:.4g}")
     axes.text(width, 0.27, f"{high:.4g}", ha="right", va="center", fontsize=7.5, color=INK)
     axes.text(width / 2, 0.27, label, ha="center", va="center", fontsize=7.5, color=INK, parse_math=False)
-
-
-def _write(axes: Axes, x: float, y: float, text: str, font: float = 7.5) -> None:
-    axes.text(x, y, text, ha="left", va="center", fontsize=font, color=INK, parse_math=False)
-
-
-def _dress(axes: Axes, title: str = "") -> None:
-    """The plain look that all plots share: no box, faint grid, mid-tone ink."""
-    axes.patch.set_visible(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.grid(color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=7, length=0)
-    axes.set_title(title, fontsize=9, color=INK, loc="left", pad=6)
-
-
-def _model_colour(name: str, index: int) -> str:
-    """The colour of a model's role, read off the first word of its name; another one a model without a role."""
-    role = name.split(maxsplit=1)[0].strip(":,").lower() if name.strip() else ""
-    return MODEL_COLOURS.get(role, OTHER_COLOURS[index % len(OTHER_COLOURS)])
-
-
-def _series(history: Sequence[Mapping[str, float]], key: str) -> NDArray[np.float64]:
-    return np.array([entry.get(key, np.nan) for entry in history], dtype=np.float64)
-
-
-def _shorten(name: str, longest: int = 28) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="none", metadata={"Software": None})
-    return buffer.getvalue()

@@ -12,19 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from outcrop.errors import DataError
-from outcrop.field.pictures import (
-    MODEL_COLOURS,
-    RIGHT,
-    SPLIT_COLOURS,
-    WRONG,
-    confusion_picture,
-    correctness_map,
-    label_map,
-    learning_curves,
-    macro_f1_picture,
-    quicklook,
-    split_map,
-)
+from outcrop.field.charts import MODEL_COLOURS, confusion_picture, learning_curves, macro_f1_picture
+from outcrop.field.pictures import RIGHT, SPLIT_COLOURS, WRONG, correctness_map, label_map, quicklook, split_map
 from outcrop.survey.grids import Grid, Nesting
 from outcrop.survey.sites import Band, LabelClass, Raster, Scene
 
