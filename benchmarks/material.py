@@ -9,28 +9,17 @@ from time import perf_counter
 from typing import Any
 
 import torch
-import yaml
 
+from benchmarks.variants import survey_with
 from outcrop.learning.models import build_network
 from outcrop.learning.objectives import LabelObjective
 from outcrop.learning.recipes import Material
-from outcrop.params import Params
 from outcrop.survey.cells import labelled_cells
 from outcrop.survey.census import take_census
 from outcrop.survey.patches import BlockPool, Draw, PatchStream
 from outcrop.survey.simulate import simulate_site
-from outcrop.survey.surveys import Survey, load_survey
 
-PROJECT = Path(__file__).parent.parent
 ROLES = ("teacher", "student")
-
-
-def survey_with(changes: Mapping[str, Any], folder: Path) -> tuple[Survey, Params]:
-    """The simulated survey with other parameters."""
-    entries = yaml.safe_load((PROJECT / "data/surveys/simulated.yaml").read_text())
-    path = folder / "survey.yaml"
-    path.write_text(yaml.safe_dump({**entries, "params": dict(changes)}, sort_keys=False))
-    return load_survey(path, PROJECT / "params.yaml")
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def peak_mb() -> float:
 
 
 def _survey(folder: Path) -> "tuple[Survey, Params]":
-    from benchmarks.material import survey_with
+    from benchmarks.variants import survey_with
     from outcrop.survey.surveys import Survey
 
     survey, params = survey_with(CHANGES, folder)

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.material import PROJECT, Stopwatch
+from benchmarks.material import Stopwatch
+from benchmarks.variants import PROJECT
 from tasks.tracking import Tracker
 from tasks.workspace import Workspace
 

@@ -15,6 +15,7 @@ from outcrop.survey.surveys import load_survey
 from tasks import control, distil, evaluate, forest, register, report, teacher, validate
 from tasks.data import ensure_sites
 from tasks.jobs import Job, open_job
+from tasks.learning import model_digest
 from tasks.progress import CONSOLE
 from tasks.steps import Outcome, run_step, step_key
 from tasks.summary import summarise
@@ -66,11 +67,12 @@ def _run_steps(job: Job) -> dict[str, Outcome]:
     done["teacher"] = run_step(teacher.teacher, job, _key(job, teacher, seen), validated=census)
     done["control"] = run_step(control.control, job, _key(job, control, seen), validated=census)
     taught = done["teacher"].reference
-    key = _key(job, distil, {**seen, "teacher": taught.digest})
+    key = _key(job, distil, {**seen, "teacher": model_digest(taught, job.workspace)})
     done["distil"] = run_step(distil.distil, job, key, validated=census, taught=taught)
     done["forest"] = run_step(forest.forest, job, _key(job, forest, seen), validated=census)
     models = {role: done[step].reference for role, step in ROLES.items()}
-    inputs = {**seen, **{role: made.digest for role, made in models.items()}, "forest": done["forest"].reference.digest}
+    inputs = {**seen, **{role: model_digest(made, job.workspace) for role, made in models.items()}}
+    inputs["forest"] = done["forest"].reference.digest
     done["evaluate"] = run_step(
         evaluate.evaluate,
         job,

@@ -26,6 +26,7 @@ def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say 
     ------
     SiteError : a site without raw files is missing, or its files differ from what DVC recorded.
     """
+    _check_out(workspace, list(survey.sites))
     for site in survey.sites:
         if survey.sites[site].scenes:
             _ingest_if_changed(workspace, survey, site, params, say)
@@ -36,6 +37,15 @@ def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say 
                 remedy="build it with `dvc repro`",
             )
     return site_hashes(workspace, list(survey.sites))
+
+
+def _check_out(workspace: Workspace, sites: list[str]) -> None:
+    """Bring back sites that DVC knows but that are not in the folder: made anew, they would be split anew."""
+    known = _recorded(workspace.root)
+    for site in sites:
+        path = (workspace.sites / site).relative_to(workspace.root).as_posix()
+        if path in known and not (workspace.root / path).exists():
+            _dvc(workspace, "checkout", path)
 
 
 def _ingest_if_changed(workspace: Workspace, survey: Survey, site: str, params: Params, say: Say) -> None:
@@ -122,5 +132,7 @@ def _dvc(workspace: Workspace, *arguments: str, check: bool = True) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if check and done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0].removeprefix("ERROR: ")
-        raise WorkspaceError(f"DVC failed: {reason}", where=f"dvc {arguments[0]}", remedy="see `outcrop doctor`")
+        raise WorkspaceError(
+            f"DVC failed: {reason}", where=f"dvc {arguments[0]}", remedy="`dvc pull` fetches data that the cache lacks"
+        )
     return done.stdout

@@ -8,6 +8,7 @@ from pathlib import Path
 from outcrop.learning.models import Model, load_model, save_model
 from outcrop.learning.recipes import Material, Trained
 from outcrop.learning.training import EpochRecord, Progress
+from outcrop.record.digests import digest_folder
 from outcrop.survey.census import load_census
 from tasks.jobs import Job
 from tasks.progress import Progress as Bar
@@ -69,6 +70,11 @@ class EpochBar(Bar):
 def read_model(reference: Reference, workspace: Workspace) -> Model:
     """The model of a training step."""
     return load_model(reference.path(workspace) / MODEL)
+
+
+def model_digest(reference: Reference, workspace: Workspace) -> str:
+    """Digest of the model itself: training it again gives the same, whatever the clock said."""
+    return digest_folder(reference.path(workspace) / MODEL)
 
 
 def read_history(reference: Reference, workspace: Workspace) -> list[dict[str, float]]:

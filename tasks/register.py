@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.jobs import Job
-from tasks.learning import read_model_uri
+from tasks.learning import model_digest, read_model_uri
 from tasks.steps import Reference
 
 #: Roles that are registered, as `<survey>-<role>`; the control is a yardstick, not a product.
@@ -16,7 +16,7 @@ REGISTERED = ("teacher", "student")
 
 @dataclass(frozen=True)
 class Registered:
-    """A version of a registered model, and the digest of the step's folder that it was made from."""
+    """A version of a registered model, and the digest of the model itself."""
 
     role: str
     uri: str
@@ -30,6 +30,7 @@ def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
     for role in REGISTERED:
         made = models[role]
         name = f"{job.survey.survey}-{role}"
-        uri = job.tracker.register(name, read_model_uri(made, job.workspace), made.digest)
-        registered.append(Registered(role, uri, made.digest))
+        digest = model_digest(made, job.workspace)
+        uri = job.tracker.register(name, read_model_uri(made, job.workspace), digest)
+        registered.append(Registered(role, uri, digest))
     return registered

@@ -32,7 +32,7 @@ from outcrop.survey.sites import SPLITS, Scene, Site
 from tasks.evaluate import read_metrics
 from tasks.forest import SCORES
 from tasks.jobs import Job
-from tasks.learning import gather, read_history, read_model_uri
+from tasks.learning import gather, model_digest, read_history, read_model_uri
 from tasks.steps import Outcome, refer, results_of, step
 from tasks.validate import read_verdict
 from tasks.verdicts import verdict
@@ -160,7 +160,9 @@ def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
         packages=package_versions(),
         steps=tuple(Step(name, done.reference.key, done.reference.run_id, done.cached) for name, done in steps.items()),
         models=tuple(
-            Artefact(f"{job.survey.survey}-{role}", read_model_uri(found, job.workspace), found.digest)
+            Artefact(
+                f"{job.survey.survey}-{role}", read_model_uri(found, job.workspace), model_digest(found, job.workspace)
+            )
             for role, found in made.items()
         ),
         changes=tuple(_changes("", defaults, job.params.dump())),

@@ -94,17 +94,21 @@ def step(name: str) -> Any:
 
 def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome:
     """Run a step, or find it done; a stored result that is gone or altered is made again."""
-    stored = _stored(f"{step.name}-{key}")
-    altered = stored is not None and not _is_whole(stored, job.workspace)
+    altered = not _is_sound(step, f"{step.name}-{key}", job.workspace)
     state = step.with_options(refresh_cache=altered)(job=job, key=key, **inputs, return_state=True)
     return Outcome(Reference(**state.result()), cached=state.name == "Cached")
 
 
-def _stored(cache_key: str) -> Reference | None:
+def _is_sound(step: Task[..., Any], cache_key: str, workspace: Workspace) -> bool:
+    """Whether what Prefect's cache holds under a key, if anything, can be believed."""
+    store = get_result_store().update_for_task(step)
+    if not store.exists(cache_key):
+        return True
     try:
-        return Reference(**get_result_store().read(cache_key).result)
-    except (ValueError, TypeError, OSError):
-        return None
+        stored = Reference(**store.read(cache_key).result)
+    except (ValueError, TypeError):  # a record cut short, or written by another version
+        return False
+    return _is_whole(stored, workspace)
 
 
 def _is_whole(reference: Reference, workspace: Workspace) -> bool:

@@ -87,7 +87,7 @@ def take_census(
     _require_one_layout(sites, footprint)
     (destination / "cells").mkdir(parents=True, exist_ok=True)
     blocks: list[Block] = []
-    counts: list[NDArray[np.int64]] = []
+    counts: list[list[int]] = []
     usable: list[int] = []
     bands: list[BandStatistics] = []
     overlap: dict[str, float] = {}
@@ -105,7 +105,9 @@ def take_census(
             cells[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] = split
             if split.any():
                 blocks.append(Block(site_index, scene_index, tile, int(split.max())))
-                counts.append(np.bincount(labels[(split > 0) & (labels != NO_LABEL)], minlength=classes))
+                seen = labels[(split > 0) & (labels != NO_LABEL)]
+                # As a list: small arrays kept among the large ones that come and go would scatter over the heap.
+                counts.append(np.bincount(seen, minlength=classes).tolist())
                 usable.append(int((split > 0).sum()))
             advance(1)
         cells.flush()

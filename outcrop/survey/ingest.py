@@ -45,9 +45,12 @@ def ingest_site(
     with staged(destination, site) as folder:
         earlier = read_site(destination / site) if (destination / site).exists() else None
         layers = {id_: _lay_out(scene, survey, raw, folder / id_) for id_, scene in entry.scenes.items()}
-        scenes = [_write_scene(id_, *layers[id_], entry.scenes[id_], survey, progress) for id_ in layers]
+        scenes = [
+            _write_scene(id_, *layers[id_], entry.scenes[id_], survey, lambda line: progress(f"ingest {site}, {line}"))
+            for id_ in layers
+        ]
         draft = draft_site(folder, site, scenes, survey, params)
-        progress(f"{site}: splitting into blocks")
+        progress(f"ingest {site}, split into blocks")
         write_splits(draft, params, split_shares(survey, site, params), earlier)
         write_site(draft, survey)
         read_site(folder)
@@ -95,11 +98,11 @@ def _write_scene(
 ) -> Scene:
     folder = layers[0].raster.path.parent
     folder.mkdir()
-    progress(f"{id_}: labels")
+    progress(f"{id_}, labels")
     raster = class_raster("labels", folder / "labels.tif", labels.grid, NO_LABEL)
     write_cog(raster, read_raw_labels(labels, survey.classes), classes=True)
     for layer in layers:
-        progress(f"{id_}: {layer.raster.modality}")
+        progress(f"{id_}, {layer.raster.modality}")
         write_cog(layer.raster, read_layer(layer))
     acquired = entry.acquired if isinstance(entry.acquired, tuple) else (entry.acquired, entry.acquired)
     rasters = {layer.raster.modality: layer.raster for layer in layers}

@@ -1,6 +1,7 @@
 """Every benchmark runs in its smallest form and gives figures of the stated shape; how fast is no test's business."""
 
-import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def project_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(PROJECT))
-    # The folder of these tests bears the same name.
-    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
-        monkeypatch.delitem(sys.modules, name)
+@pytest.fixture(scope="module", autouse=True)
+def project_on_path() -> Iterator[None]:
+    """The benchmarks are not installed with the packages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PROJECT))
+        yield
 
 
+@cache
 def measured(name: str) -> tuple[Any, dict[str, Any]]:
+    """A benchmark and what its smoke form found, run once."""
     from benchmarks.performance import BENCHMARKS
 
     benchmark = next(entry for entry in BENCHMARKS if entry.name == name)

@@ -1,6 +1,7 @@
 """The other commands, run for real."""
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -30,6 +31,14 @@ def test_validate_counts_its_checks(trained: Trained) -> None:
     assert verdict["checked"] == 12
     assert verdict["passed"] + len({finding["check"] for finding in verdict["findings"]}) <= verdict["checked"]
     assert all(finding["severity"] == "warning" for finding in verdict["findings"])
+
+
+def test_a_site_that_only_the_cache_holds_is_brought_back(trained: Trained) -> None:
+    bench, result = trained
+    shutil.rmtree(bench.root / "data" / "sites" / "north")
+    again = json.loads(bench.run("validate", "--survey", str(bench.survey), "--json").stdout)
+    assert again["sites"] == result["sites"]
+    assert (bench.root / "data" / "sites" / "north" / "collection.json").is_file()
 
 
 def test_doctor_names_the_stores(trained: Trained) -> None:

@@ -145,7 +145,7 @@ def test_killed_in_training_it_goes_on_to_the_same_result(tmp_path: Path, traine
     result = bench.retrain()
     assert scores(result) == scores(trained[1])
     store = client(bench)
-    assert {version.version for version in store.search_model_versions("name = 'tiny-student'")} == {"1"}
+    assert len(store.search_model_versions("name = 'tiny-student'")) == 1
     unfinished = store.search_runs(
         [store.get_run(result["run_id"]).info.experiment_id], "attributes.status != 'FINISHED'"
     )
