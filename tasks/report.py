@@ -33,7 +33,7 @@ from tasks.evaluate import read_metrics
 from tasks.forest import SCORES
 from tasks.jobs import Job
 from tasks.learning import gather, model_digest, read_history, read_model_uri
-from tasks.steps import Outcome, refer, results_of, step
+from tasks.steps import Outcome, Reference, refer, results_of, step
 from tasks.validate import read_verdict
 from tasks.verdicts import verdict
 
@@ -168,6 +168,11 @@ def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
         changes=tuple(_changes("", defaults, job.params.dump())),
         parameters=job.params.dump(),
     )
+
+
+def _artefact(job: Job, role: str, made: Reference) -> Artefact:
+    digest = model_digest(made, job.workspace)
+    return Artefact(f"{job.survey.survey}-{role}", read_model_uri(made, job.workspace), digest)
 
 
 def _changes(prefix: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> list[Change]:
