@@ -1,7 +1,7 @@
 """Whether patches are delivered faster than training consumes them: cut from the pool, augmented, as tensors.
 
 Delivery and training take turns on the same cores, as in a real epoch. A pool that holds the survey is read once; one
-that holds a quarter of the training blocks reads everything anew every epoch.
+that holds a quarter of the training blocks reads the others anew every epoch.
 """
 
 from collections.abc import Iterable
