@@ -1,13 +1,19 @@
 """Which device models are trained on, and in which precision."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
 
 from outcrop.params import Train
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def make_fabric(params: Train, accelerator: str = "auto") -> Fabric:
+
+def make_fabric(params: Train, accelerator: str = "auto") -> "Fabric":
     """One device, chosen automatically; bf16 mixed precision on a GPU that has it unless ``params`` says otherwise."""
+    from lightning_fabric import Fabric  # 3 s: only where something is trained or scored
+
     precision = params.precision
     if precision == "auto":
         gpu = accelerator != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()

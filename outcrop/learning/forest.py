@@ -1,11 +1,15 @@
 """The reference that the networks must beat: a random forest on the same cells and labels."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from outcrop.params import Forest
 from outcrop.survey.patches import Batch
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 Array = NDArray[np.float32]
 
@@ -22,15 +26,17 @@ def cell_features(batch: Batch, footprint: int) -> Array:
     return np.concatenate(parts, axis=1)
 
 
-def fit_forest(features: Array, labels: NDArray[np.int64], params: Forest, seed: int) -> RandomForestClassifier:
+def fit_forest(features: Array, labels: NDArray[np.int64], params: Forest, seed: int) -> "RandomForestClassifier":
     """Balanced random forest of ``params.trees`` trees."""
+    from sklearn.ensemble import RandomForestClassifier  # 2 s: only where a forest is grown
+
     forest = RandomForestClassifier(
         params.trees, min_samples_leaf=2, class_weight="balanced_subsample", random_state=seed, n_jobs=-1
     )
     return forest.fit(features, labels)
 
 
-def score_forest(forest: RandomForestClassifier, features: Array, classes: int) -> Array:
+def score_forest(forest: "RandomForestClassifier", features: Array, classes: int) -> Array:
     """Probabilities (N, classes); a class that the forest never saw gets 0."""
     probabilities = np.zeros((len(features), classes), dtype=np.float32)
     probabilities[:, forest.classes_] = forest.predict_proba(features)

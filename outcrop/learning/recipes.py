@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from outcrop.learning.devices import make_fabric
@@ -22,6 +22,9 @@ from outcrop.survey.census import Census
 from outcrop.survey.patches import BlockPool, Draw, PatchStream, sweep
 from outcrop.survey.sites import Site
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 #: Cells scored at once: no gradients are kept, so batches can be larger than in training.
 SWEEP_BATCH = 256
 
@@ -35,7 +38,7 @@ class Material:
     census: Census
     params: Params
     work: Path
-    fabric: Fabric = field(repr=False)
+    fabric: "Fabric" = field(repr=False)
     reader: CellReader = field(repr=False)
 
     @classmethod

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -22,6 +21,9 @@ from outcrop.learning.metrics import Scored, block_sums, scalars
 from outcrop.learning.samples import Sample
 from outcrop.params import Train
 from outcrop.survey.patches import Batch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: An epoch's batches, by the epoch's number.
 Epochs = Callable[[int], Iterator[Sample]]
@@ -55,7 +57,7 @@ class Progress(Protocol):
 
 
 def fit(
-    fabric: Fabric,
+    fabric: "Fabric",
     objective: nn.Module,
     epochs: Epochs,
     steps: int,
@@ -109,7 +111,7 @@ def fit(
 
 
 def _train_epoch(
-    fabric: Fabric,
+    fabric: "Fabric",
     objective: Any,
     optimizer: Any,
     schedule: LambdaLR,

@@ -166,7 +166,7 @@ def _write_tiles(raster: Raster, path: Path, contents: Iterable[Piece]) -> None:
         "tiled": True,
         "blockxsize": PIECE,
         "blockysize": PIECE,
-        "interleave": "pixel",
+        "interleave": "band",  # the copy reads band by band: of 224 interleaved ones it would decode all for each
         "BIGTIFF": "IF_SAFER",
     }
     with rasterio.open(path, "w", **profile) as dataset:
