@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from outcrop.errors import ParamsError
-from outcrop.params import Params, load_params, merge
+from outcrop.params import Params, load_params, merge, parse_changes
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 
@@ -140,3 +140,14 @@ def test_parameters_cannot_be_changed() -> None:
     params = load_params(DEFAULTS)
     with pytest.raises(ValidationError, match="frozen"):
         params.train.epochs = 3  # type: ignore[misc]
+
+
+def test_changes_on_the_command_line_nest_and_join() -> None:
+    changes = parse_changes(["train.epochs=3", "train.lr.student=1.0e-2", "labels.per_class=all"])
+    assert changes == {"train": {"epochs": 3, "lr": {"student": 0.01}}, "labels": {"per_class": "all"}}
+
+
+@pytest.mark.parametrize("word", ["seed", "=3", "seed=[1"])
+def test_a_change_that_is_none_is_refused(word: str) -> None:
+    with pytest.raises(ParamsError, match="is not a parameter"):
+        parse_changes([word])

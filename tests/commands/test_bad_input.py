@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from benches import Bench, Caller
 from conftest import write_geotiff
+from filelock import FileLock
 
 Damage = Callable[[Bench], object]
 LABELS = np.full((64, 64), 10, np.uint8)
@@ -79,6 +80,14 @@ def test_one_sentence_and_nothing_registered(case: str, bench: Bench, call: Call
     assert "Traceback" not in said.err
     assert not list((bench.root / ".outcrop" / "artifacts").rglob("*.safetensors"))
     assert not list((bench.root / "data").rglob("*.partial"))
+
+
+def test_a_second_run_of_a_survey_waits_for_the_first(bench: Bench, call: Caller) -> None:
+    (bench.root / ".outcrop").mkdir()
+    with FileLock(bench.root / ".outcrop" / "retrain-tiny.lock"):
+        said = call(bench, "retrain", "--survey", str(bench.survey))
+    assert said.code == 2
+    assert "another retrain of this survey is running" in said.err
 
 
 def test_a_folder_that_is_no_workspace(tmp_path: Path, bench: Bench, call: Caller) -> None:
