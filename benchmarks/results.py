@@ -57,7 +57,7 @@ def main(
     for survey in surveys or SURVEYS:
         for seed in SEEDS if not render_only else ():
             run(workspace.root, survey, seed, store / f"{survey}-{seed}.json")
-    found = {name: load(store, name) for name in SURVEYS}
+    found = {name: load(store, name) for name in surveys or SURVEYS}
     tables = {name: (rows(results), results) for name, results in found.items() if results}
     environment = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True)
     environment.filters.update(spread=spread, mean=mean)
@@ -80,10 +80,12 @@ def keep_map(report: Path, target: Path) -> None:
 def run(root: Path, survey: str, seed: int, target: Path) -> None:
     """Retrain once; steps that are current are not repeated."""
     path = root / "data" / "surveys" / f"{survey}.yaml"
-    words = ["retrain", "--survey", str(path), "--set", f"seed={seed}", "--json"]
+    words = ["retrain", "--survey", str(path), "--set", f"seed={seed}", "--json", "--workspace", str(root)]
     print(f"{survey}, seed {seed}", file=sys.stderr)
-    done = subprocess.run([sys.executable, "-m", "flows.cli", *words], stdout=subprocess.PIPE, text=True, check=True)
-    target.write_text(done.stdout)
+    done = subprocess.run([sys.executable, "-m", "flows.cli", *words], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)  # the command has said why
+    target.write_text(json.dumps({"seed": seed, **json.loads(done.stdout)}))
 
 
 def load(store: Path, survey: str) -> list[dict[str, Any]]:

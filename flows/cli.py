@@ -128,26 +128,18 @@ def sites(as_json: Json = False, where: Where = HERE) -> None:
         outcrop sites --json
     """
     workspace = _open(where)
-    from outcrop.survey.sites import read_site
-    from tasks.data import site_hashes
+    from tasks.data import list_sites
 
-    found = sorted(path.parent for path in workspace.sites.glob("*/collection.json"))
-    rows = {}
-    for path in found:
-        site = read_site(path)
-        rows[site.name] = {
-            "survey": site.survey,
-            "dvc": site_hashes(workspace, [site.name])[site.name],
-            "scenes": {scene.id: [scene.grid.height, scene.grid.width] for scene in site.scenes},
-            "modalities": sorted(site.scenes[0].rasters),
-        }
+    rows = list_sites(workspace)
     if as_json:
         _show({"sites": rows})
     elif not rows:
         print("no sites yet: `dvc repro` builds the simulated ones, `outcrop ingest SURVEY` real ones")
     for name, row in () if as_json else rows.items():
         cells = ", ".join(f"{scene} {height} x {width}" for scene, (height, width) in row["scenes"].items())
-        print(f"{name:<12} {row['survey']:<12} {row['dvc'][:12]}  {cells}; {', '.join(row['modalities'])}")
+        print(
+            f"{name:<12} {row['survey']:<12} {row['dvc'] or 'untracked':<12.12}  {cells}; {', '.join(row['modalities'])}"
+        )
 
 
 @app.command()
@@ -191,16 +183,11 @@ def simulate(
     from outcrop.survey.simulate import simulate_site
     from outcrop.survey.surveys import load_survey
 
-    loaded, params = load_survey((survey or workspace.default_survey).resolve(), workspace.params)
-    made = simulate_site(
-        site,
-        params.simulate.size if size is None else size,
-        params.simulate.seed if seed is None else seed,
-        (output or workspace.sites).resolve(),
-        loaded,
-        params,
-    )
-    print(made.path)
+    changes = {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
+    path = (survey or workspace.default_survey).resolve()
+    loaded, params = load_survey(path, workspace.params, {"simulate": changes})
+    chosen, folder = params.simulate, (output or workspace.sites).resolve()
+    print(simulate_site(site, chosen.size, chosen.seed, folder, loaded, params).path)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Flow `retrain`: validate -> teacher -> control + distil -> forest -> evaluate -> register -> report."""
+"""Flow `retrain`: validate -> teacher -> control + distil -> forest -> evaluate -> report -> register."""
 
 import time
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     ------
     WorkspaceError : another run of the survey is under way.
     """
-    load_survey(survey, workspace.params, overrides)  # what is wrong there is told before any server is started
-    lock = FileLock(workspace.state / f"retrain-{survey.stem}.lock")
+    loaded, _ = load_survey(survey, workspace.params, overrides)  # before any server is started
+    lock = FileLock(workspace.state / f"retrain-{loaded.survey}.lock")
     try:
         with lock.acquire(timeout=0):
             return retrain(workspace.root, survey, overrides)
@@ -63,7 +63,8 @@ def _run_steps(job: Job) -> dict[str, Outcome]:
     declared = digest_value(job.survey.model_dump(mode="json", include={"classes", "modalities"}))
     done["validate"] = run_step(validate.validate, job, _key(job, validate, {**job.hashes, "declared": declared}))
     census = done["validate"].reference
-    seen = {"validate": census.digest}
+    # The census counts and sums; only the hashes say which bytes.
+    seen = {"validate": census.digest, **job.hashes}
     done["teacher"] = run_step(teacher.teacher, job, _key(job, teacher, seen), validated=census)
     done["control"] = run_step(control.control, job, _key(job, control, seen), validated=census)
     taught = done["teacher"].reference
@@ -82,6 +83,7 @@ def _run_steps(job: Job) -> dict[str, Outcome]:
         reference=done["forest"].reference,
     )
     inputs["evaluate"] = done["evaluate"].reference.digest
+    inputs["flow"] = job.flow_key  # the page tells of this run
     key = _key(job, report, inputs)
     done["report"] = run_step(report.report, job, key, steps=dict(done))
     return done

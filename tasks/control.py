@@ -14,4 +14,4 @@ SECTIONS = (*SHARED, "student")
 @step("control")
 def control(job: Job, key: str, validated: Reference) -> dict[str, str]:
     """Train on the labels of the training blocks."""
-    return train_and_keep(job, "control", key, validated, partial(train_on_labels, "student"))
+    return train_and_keep(job, "control", key, validated, partial(train_on_labels, "student"), SECTIONS)

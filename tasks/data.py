@@ -5,14 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from outcrop.errors import SiteError, WorkspaceError
-from outcrop.params import Params
+from outcrop.params import Params, read_yaml
 from outcrop.record.digests import digest_value
+from outcrop.record.provenance import code_digest
 from outcrop.survey.ingest import ingest_site
+from outcrop.survey.sites import MANIFEST, read_site
 from outcrop.survey.surveys import Survey
 from tasks.workspace import Workspace
 
@@ -58,7 +60,9 @@ def _ingest_if_changed(workspace: Workspace, survey: Survey, site: str, params: 
 
 def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say: Say = lambda line: None) -> str:
     """Ingest one site, put it under DVC, and give its DVC hash."""
-    workspace.state.mkdir(parents=True, exist_ok=True)
+    there = workspace.sites / site
+    if there.is_dir() and (owner := read_site(there).survey) != survey.survey:
+        raise SiteError(f"site {site} belongs to survey {owner}", where=there, remedy="rename one of the two sites")
     current = _fingerprint(workspace.raw, survey, site, params)
     with FileLock(workspace.state / "ingest.lock"):
         ingest_site(survey, site, params, workspace.raw, workspace.sites, say)
@@ -72,14 +76,15 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
 def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
     """What a site is made from: raw files by name, size and time, its part of the survey, and the split's parameters.
 
-    Content is not hashed here: a touched file is ingested again, which gives the same bytes and the same DVC hash.
+    The seed is not among them: it decides where blocks go only once. Content is not hashed here: a touched file is ingested again, which gives the same bytes and the same DVC hash.
     """
     entry = survey.sites[site]
     files = sorted({path for scene in entry.scenes.values() for path in (*scene.rasters.values(), scene.labels)})
     stamps = [[path, *_stamp(raw / path)] for path in files]
     described = survey.model_dump(mode="json", include={"classes", "modalities"})
-    split = {"split": params.dump()["split"], "footprint": params.footprint, "seed": params.seed}
-    return digest_value([stamps, described, entry.model_dump(mode="json"), split])
+    split = {"split": params.dump()["split"], "footprint": params.footprint}
+    code = code_digest("outcrop.survey.ingest")
+    return digest_value([stamps, described, entry.model_dump(mode="json"), split, code])
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -101,8 +106,8 @@ def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
     for site, path in paths.items():
         if path not in recorded:
             raise SiteError(f"site {site} is not tracked by DVC", where=path, remedy="ingest it or run `dvc repro`")
-    changed = _dvc(workspace, "data", "status", "--json", "--granular", check=False)
-    touched = [str(path) for path in json.loads(changed or "{}").get("uncommitted", {}).get("modified", [])]
+    status = json.loads(_dvc(workspace, "data", "status", "--json", "--granular") or "{}").get("uncommitted", {})
+    touched = [str(path) for kind in ("modified", "added", "deleted") for path in status.get(kind, [])]
     for site, path in paths.items():
         if any(name.rstrip("/") == path or name.startswith(path + "/") for name in touched):
             raise SiteError(
@@ -113,26 +118,41 @@ def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
     return {site: recorded[path] for site, path in paths.items()}
 
 
+def list_sites(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """Every site in the workspace: survey, DVC hash (None: untracked), scenes with their base grid, modalities."""
+    recorded = _recorded(workspace.root)
+    rows = {}
+    for manifest in sorted(workspace.sites.glob(f"*/{MANIFEST}")):
+        site = read_site(manifest.parent)
+        rows[site.name] = {
+            "survey": site.survey,
+            "dvc": recorded.get(manifest.parent.relative_to(workspace.root).as_posix()),
+            "scenes": {scene.id: [scene.grid.height, scene.grid.width] for scene in site.scenes},
+            "modalities": sorted(site.scenes[0].rasters),
+        }
+    return rows
+
+
 def _recorded(root: Path) -> dict[str, str]:
     """Hash of every output that the workspace's ``.dvc`` files and ``dvc.lock`` name, by path."""
     found: dict[str, str] = {}
     for pointer in (root / "data").rglob("*.dvc"):
-        for out in yaml.safe_load(pointer.read_text())["outs"]:
-            found[(pointer.parent / out["path"]).relative_to(root).as_posix()] = out["md5"]
+        for out in read_yaml(pointer, WorkspaceError).get("outs", []):
+            found[(pointer.parent / out["path"]).relative_to(root).as_posix()] = out.get("md5", "")
     lock = root / "dvc.lock"
     if lock.is_file():
-        for stage in yaml.safe_load(lock.read_text())["stages"].values():
-            found |= {out["path"]: out["md5"] for out in stage.get("outs", [])}
+        for stage in read_yaml(lock, WorkspaceError).get("stages", {}).values():
+            found |= {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
     return found
 
 
-def _dvc(workspace: Workspace, *arguments: str, check: bool = True) -> str:
+def _dvc(workspace: Workspace, *arguments: str) -> str:
     """Run DVC in a process of its own: its API is not safe for writing from several threads."""
     command = [sys.executable, "-m", "dvc", "--cd", str(workspace.root), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if check and done.returncode:
+    if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0].removeprefix("ERROR: ")
         raise WorkspaceError(
-            f"DVC failed: {reason}", where=f"dvc {arguments[0]}", remedy="`dvc pull` fetches data that the cache lacks"
+            f"DVC failed: {reason}", where=f"dvc {arguments[0]}", remedy="run that command by itself to see more"
         )
     return done.stdout

@@ -15,4 +15,4 @@ SECTIONS = (*SHARED, "student", "distil")
 def distil(job: Job, key: str, validated: Reference, taught: Reference) -> dict[str, str]:
     """Distil the teacher of the step ``taught`` into a student."""
     teacher = read_model(taught, job.workspace)
-    return train_and_keep(job, "distil", key, validated, partial(train_by_distillation, teacher))
+    return train_and_keep(job, "distil", key, validated, partial(train_by_distillation, teacher), SECTIONS)

@@ -1,7 +1,7 @@
 """What the three training steps share: the material they start from, and keeping what they made."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,23 +31,29 @@ def gather(job: Job, validated: Reference) -> Material:
     return Material.gather(job.survey.survey, job.sites, census, job.params, job.workspace.state / "work")
 
 
-def train_and_keep(job: Job, name: str, key: str, validated: Reference, recipe: Recipe) -> dict[str, str]:
-    """Run a recipe under a progress bar; keep the model and its curve, and tell MLflow of both."""
+def train_and_keep(
+    job: Job, name: str, key: str, validated: Reference, recipe: Recipe, sections: Sequence[str]
+) -> dict[str, str]:
+    """Run a recipe under a progress bar; keep the model and its curve, and tell MLflow of both.
+
+    ``sections`` of the parameters are what the step depends on, and what is recorded.
+    """
     material = gather(job, validated)
     with job.tracker.step(job.parent, name, key) as run, results_of(job.workspace, name, key) as folder:
         with EpochBar(f"Training: {name}", job.params.train.epochs) as bar:
             trained = recipe(material, key, bar.tell)
-        _keep(trained, folder, run, job)
+        _keep(trained, folder, run, job, sections)
     material.discard(key)
     return refer(job.workspace, name, key, run.run_id)
 
 
-def _keep(trained: Trained, folder: Path, run: StepRun, job: Job) -> None:
+def _keep(trained: Trained, folder: Path, run: StepRun, job: Job, sections: Sequence[str]) -> None:
     save_model(trained.model, folder / MODEL)
     rows = [asdict(record) for record in trained.fitted.history]
     summary = {"history": rows, "best_epoch": trained.fitted.best_epoch, "seconds": trained.fitted.seconds}
     (folder / HISTORY).write_text(json.dumps(summary, indent=1))
-    run.params(job.params.dump())
+    values = job.params.dump()
+    run.params({name: values[name] for name in (*sections, "seed")})
     run.inputs(job.hashes)
     run.curve(rows)
     run.metrics({"best_epoch": trained.fitted.best_epoch, "training_seconds": trained.fitted.seconds})

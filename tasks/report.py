@@ -27,6 +27,7 @@ from outcrop.record.report import (
     Step,
     write_report,
 )
+from outcrop.record.verdicts import verdict
 from outcrop.survey.census import Census, load_census
 from outcrop.survey.sites import SPLITS, Scene, Site
 from tasks.evaluate import read_metrics
@@ -35,7 +36,6 @@ from tasks.jobs import Job
 from tasks.learning import gather, model_digest, read_history, read_model_uri
 from tasks.steps import Outcome, Reference, refer, results_of, step
 from tasks.validate import read_verdict
-from tasks.verdicts import verdict
 
 SECTIONS = ("footprint", "evaluate")
 PAGE = "report.html"
@@ -159,12 +159,7 @@ def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
         device=device_kind(),
         packages=package_versions(),
         steps=tuple(Step(name, done.reference.key, done.reference.run_id, done.cached) for name, done in steps.items()),
-        models=tuple(
-            Artefact(
-                f"{job.survey.survey}-{role}", read_model_uri(found, job.workspace), model_digest(found, job.workspace)
-            )
-            for role, found in made.items()
-        ),
+        models=tuple(_artefact(job, role, found) for role, found in made.items()),
         changes=tuple(_changes("", defaults, job.params.dump())),
         parameters=job.params.dump(),
     )

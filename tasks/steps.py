@@ -18,11 +18,11 @@ from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
 
-from outcrop.errors import OutcropError
 from outcrop.learning.devices import device_kind
 from outcrop.record.digests import digest_file, digest_folder, digest_value
 from outcrop.record.provenance import code_digest
 from tasks.jobs import Job
+from tasks.tracking import is_passing
 from tasks.workspace import Workspace
 
 
@@ -74,9 +74,9 @@ def _by_key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
 
 
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """A busy database or disk may answer the next time; what a user must mend will not mend itself."""
+    """A busy database or disk may answer the next time; what a person must mend will not mend itself."""
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, Exception) and not isinstance(failure, OutcropError | ValueError | TypeError)
+    return isinstance(failure, OSError) or is_passing(failure)
 
 
 def step(name: str) -> Any:
@@ -94,12 +94,12 @@ def step(name: str) -> Any:
 
 def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome:
     """Run a step, or find it done; a stored result that is gone or altered is made again."""
-    altered = not _is_sound(step, f"{step.name}-{key}", job.workspace)
+    altered = not _is_sound(step, f"{step.name}-{key}", job)
     state = step.with_options(refresh_cache=altered)(job=job, key=key, **inputs, return_state=True)
     return Outcome(Reference(**state.result()), cached=state.name == "Cached")
 
 
-def _is_sound(step: Task[..., Any], cache_key: str, workspace: Workspace) -> bool:
+def _is_sound(step: Task[..., Any], cache_key: str, job: Job) -> bool:
     """Whether what Prefect's cache holds under a key, if anything, can be believed."""
     store = get_result_store().update_for_task(step)
     if not store.exists(cache_key):
@@ -108,7 +108,7 @@ def _is_sound(step: Task[..., Any], cache_key: str, workspace: Workspace) -> boo
         stored = Reference(**store.read(cache_key).result)
     except (ValueError, TypeError):  # a record cut short, or written by another version
         return False
-    return _is_whole(stored, workspace)
+    return _is_whole(stored, job.workspace) and job.tracker.holds(stored.run_id)
 
 
 def _is_whole(reference: Reference, workspace: Workspace) -> bool:

@@ -67,10 +67,13 @@ def _record(job: Job, result: Mapping[str, Any], page: Path) -> None:
     """Headline numbers, result and report in the flow's MLflow run."""
     run = job.tracker.of(job.parent)
     headline = {role: {"macro_f1": result[role]["macro_f1"]} for role in ("teacher", "control", "student")}
-    run.metrics({**headline, "retention": result["retention"], "gain": result["gain"], "seconds": result["seconds"]})
+    run.metrics({**headline, "retention": result["retention"], "gain": result["gain"]})
+    if "teacher" not in result["cached"]:
+        run.metrics({"seconds": result["seconds"]})
     run.params({"seed": job.params.seed, "footprint": job.params.footprint})
     run.inputs(job.hashes)
-    written = job.workspace.state / "work" / "result.json"
+    written = job.workspace.state / "work" / job.parent / "result.json"
+    written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(json.dumps(result, indent=1))
     run.files([written, page])
 

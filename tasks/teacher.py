@@ -14,4 +14,4 @@ SECTIONS = (*SHARED, "teacher")
 @step("teacher")
 def teacher(job: Job, key: str, validated: Reference) -> dict[str, str]:
     """Train on the labels of the training blocks."""
-    return train_and_keep(job, "teacher", key, validated, partial(train_on_labels, "teacher"))
+    return train_and_keep(job, "teacher", key, validated, partial(train_on_labels, "teacher"), SECTIONS)

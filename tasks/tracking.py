@@ -1,6 +1,6 @@
 """MLflow: what came out. The only module that imports it."""
 
-import time
+import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
@@ -77,6 +78,20 @@ class Tracker:
         """A run that is under way."""
         return StepRun(self.client, run_id)
 
+    def holds(self, run_id: str) -> bool:
+        """Whether the store still has a run, and the files of the models that it logged."""
+        try:
+            outputs = self.client.get_run(run_id).outputs
+            logged = outputs.model_outputs if outputs else []
+            return all(
+                mlflow.artifacts.list_artifacts(
+                    artifact_uri=self.client.get_logged_model(each.model_id).artifact_location
+                )
+                for each in logged
+            )
+        except MlflowException:
+            return False
+
     def register(self, name: str, model_uri: str, digest: str) -> str:
         """Register a logged model once; the same digest gives the version that it already has."""
         if not self.client.search_registered_models(f"name = '{name}'"):
@@ -104,10 +119,13 @@ class StepRun:
         self.curve([values], first=step)
 
     def curve(self, rows: Sequence[Mapping[str, Any]], first: int = 0) -> None:
-        """Log one row of metrics a step."""
-        now = int(time.time() * 1000)
+        """Log one row of metrics a step.
+
+        They bear the time at which the run began: a step that is made again writes the same rows, not others beside them.
+        """
+        began = self.client.get_run(self.run_id).info.start_time
         flat = [
-            Metric(name, float(value), now, step)
+            Metric(name, float(value), began + step, step)
             for step, row in enumerate(rows, start=first)
             for name, value in _flat("", row)
             if isinstance(value, int | float) and not isinstance(value, bool)
@@ -126,10 +144,11 @@ class StepRun:
 
     def inputs(self, sites: Mapping[str, str]) -> None:
         """Name the data: one dataset input a site, by its DVC hash."""
-        with mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
-            for site, digest in sites.items():
-                dataset = mlflow.data.from_numpy(np.zeros((1, 1)), name=site, digest=digest)
-                mlflow.log_input(dataset, context="survey site")
+        datasets = [
+            DatasetInput(Dataset(name, digest, "dvc", json.dumps({"path": f"data/sites/{name}"})), [])
+            for name, digest in sites.items()
+        ]
+        self.client.log_inputs(self.run_id, datasets)
 
     def model(self, folder: Path, name: str, config: "ModelConfig") -> str:
         """Log a model: its files, served by code of ours (no pickle); gives the model's URI."""
@@ -149,7 +168,13 @@ class StepRun:
                 pip_requirements=["torch", "safetensors", "pydantic", "numpy", "rasterio"],
                 signature=ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
             )
+        self.client.update_run(self.run_id, status="RUNNING")  # leaving the block above has ended it
         return str(logged.model_uri)
+
+
+def is_passing(failure: object) -> bool:
+    """Whether a failure of the store may pass by itself: a database that is locked or does not answer."""
+    return isinstance(failure, MlflowException) and failure.error_code in ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,8 @@ from outcrop.record.digests import digest_files
 #: What "dirty" speaks of: code, parameters and lock; data that were added do not count.
 TRACKED = ("outcrop", "tasks", "flows", "params.yaml", "pyproject.toml", "constraints.txt", "dvc.yaml", "data/surveys")
 PACKAGES = ("torch", "lightning-fabric", "numpy", "scipy", "scikit-learn", "rasterio", "prefect", "mlflow", "dvc")
+#: Tables and templates that the modules beside them read.
+DATA_FILES = ("*.csv", "templates/*")
 #: The folder that holds the packages outcrop and tasks.
 SOURCE = Path(__file__).parents[2]
 
@@ -62,12 +64,14 @@ def _imports() -> grimp.ImportGraph:
 
 @cache
 def code_digest(module: str) -> str:
-    """Digest of a task module and of every module of ``outcrop`` that it imports, directly or not.
+    """Digest of a module and of every module of ``outcrop`` that it imports, directly or not, and their data files.
 
     Editing a module that a step does not use leaves the step's digest, and with it its cached result, as it was.
     """
     used = {module, *(name for name in _imports().find_upstream_modules(module) if name.startswith("outcrop"))}
-    return digest_files({_file(name) for name in used}, SOURCE)
+    modules = {_file(name) for name in used}
+    beside = {file for path in modules for pattern in DATA_FILES for file in path.parent.glob(pattern)}
+    return digest_files(modules | beside, SOURCE)
 
 
 def _file(module: str) -> Path:

@@ -59,12 +59,13 @@ CASES: dict[str, tuple[Damage, str]] = {
     "raw folder missing": (lambda b: shutil.rmtree(b.tiny.raw), "OUTCROP_REAL_DATA"),
     "unknown label": (
         lambda b: write_geotiff(b.tiny.raw / "first" / "labels.tif", LABELS + 1, nodata=0),
-        "11",
+        "value 11",
     ),
     "rare class": (rare_class, "class calcite"),
     "values outside the declared range": (hot, "lie outside 200 to 400 K"),
     "site altered behind DVC": (altered_site, "differ from what DVC recorded"),
-    "no DVC": (lambda b: shutil.rmtree(b.root / ".dvc"), "DVC"),
+    "lock file in conflict": (lambda b: (b.root / "dvc.lock").write_text("<<<<<<< HEAD\na: [1\n"), "not valid YAML"),
+    "no DVC": (lambda b: shutil.rmtree(b.root / ".dvc"), "DVC failed"),
 }
 
 
@@ -79,7 +80,8 @@ def test_one_sentence_and_nothing_registered(case: str, bench: Bench, call: Call
     assert expected in sentences[0]
     assert "Traceback" not in said.err
     assert not list((bench.root / ".outcrop" / "artifacts").rglob("*.safetensors"))
-    assert not list((bench.root / "data").rglob("*.partial"))
+    assert not list((bench.root / ".outcrop" / "steps").rglob("*.json"))
+    assert {path.name for path in (bench.root / "data" / "sites").glob("*")} <= {"north", "north.dvc", ".gitignore"}
 
 
 def test_a_second_run_of_a_survey_waits_for_the_first(bench: Bench, call: Caller) -> None:
@@ -105,6 +107,8 @@ def test_a_folder_that_is_no_workspace(tmp_path: Path, bench: Bench, call: Calle
         (("retrain", "--set", "seed"), "`seed` is not a parameter"),
         (("ingest",), "Missing argument"),
         (("simulate", "--site", "atlantis"), "atlantis"),
+        (("simulate", "--site", "iceland", "--size", "3"), "`simulate.size`"),
+        (("simulate", "--site", "iceland", "--seed", "-1"), "`simulate.seed`"),
         (("nonsense",), "No such command"),
     ],
 )
