@@ -137,9 +137,8 @@ def sites(as_json: Json = False, where: Where = HERE) -> None:
         print("no sites yet: `dvc repro` builds the simulated ones, `outcrop ingest SURVEY` real ones")
     for name, row in () if as_json else rows.items():
         cells = ", ".join(f"{scene} {height} x {width}" for scene, (height, width) in row["scenes"].items())
-        print(
-            f"{name:<12} {row['survey']:<12} {row['dvc'] or 'untracked':<12.12}  {cells}; {', '.join(row['modalities'])}"
-        )
+        digest, modalities = row["dvc"] or "untracked", ", ".join(row["modalities"])
+        print(f"{name:<12} {row['survey']:<12} {digest:<12.12}  {cells}; {modalities}")
 
 
 @app.command()

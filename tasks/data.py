@@ -76,7 +76,8 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
 def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
     """What a site is made from: raw files by name, size and time, its part of the survey, and the split's parameters.
 
-    The seed is not among them: it decides where blocks go only once. Content is not hashed here: a touched file is ingested again, which gives the same bytes and the same DVC hash.
+    The seed is not among them: it decides where blocks go only once. Content is not hashed here: a touched file is
+    ingested again, which gives the same bytes and the same DVC hash.
     """
     entry = survey.sites[site]
     files = sorted({path for scene in entry.scenes.values() for path in (*scene.rasters.values(), scene.labels)})

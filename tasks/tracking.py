@@ -121,7 +121,7 @@ class StepRun:
     def curve(self, rows: Sequence[Mapping[str, Any]], first: int = 0) -> None:
         """Log one row of metrics a step.
 
-        They bear the time at which the run began: a step that is made again writes the same rows, not others beside them.
+        They bear the time at which the run began: a step that is made again writes the same rows, not more.
         """
         began = self.client.get_run(self.run_id).info.start_time
         flat = [
