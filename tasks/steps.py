@@ -118,12 +118,16 @@ def _is_whole(reference: Reference, workspace: Workspace) -> bool:
 
 @contextmanager
 def results_of(workspace: Workspace, step: str, key: str) -> Iterator[Path]:
-    """A folder to write a step's results into; it takes its place only when the block ends well."""
+    """A folder to write a step's results into; it takes its place when the block ends well, else it goes."""
     final = results_folder(workspace, step, key)
     partial = final.with_name(final.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    yield partial
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
 

@@ -1,6 +1,7 @@
 """MLflow: what came out. The only module that imports it."""
 
 import json
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -48,19 +49,25 @@ class Tracker:
 
     def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
         """The run of a flow: the one with this key that was begun earlier, or a new one."""
-        return self._find_or_create(FLOW_KEY, flow_key, name, {**tags, FLOW_KEY: flow_key})
+        found = self._runs(FLOW_KEY, flow_key)
+        if not found:
+            return self._create(name, {**tags, FLOW_KEY: flow_key})
+        self.client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
 
-    def _find_or_create(self, tag: str, value: str, name: str, tags: Mapping[str, str]) -> str:
-        runs = self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", max_results=1)
-        if runs:
-            self.client.update_run(runs[0].info.run_id, status="RUNNING")
-            return str(runs[0].info.run_id)
+    def _runs(self, tag: str, value: str) -> list[Run]:
+        return list(self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'"))
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> str:
         return str(self.client.create_run(self.experiment, run_name=name, tags=dict(tags)).info.run_id)
 
     @contextmanager
     def step(self, parent: str, step: str, key: str) -> Iterator["StepRun"]:
-        """The run of a step, nested under ``parent``; a run that was cut off is taken up again, not doubled."""
-        run_id = self._find_or_create(KEY, f"{step}-{key}", step, {KEY: f"{step}-{key}", PARENT: parent})
+        """A run of a step, nested under ``parent``; what an earlier try left unfinished is deleted."""
+        for earlier in self._runs(KEY, f"{step}-{key}"):
+            if earlier.info.status != "FINISHED":
+                self.client.delete_run(earlier.info.run_id)
+        run_id = self._create(step, {KEY: f"{step}-{key}", PARENT: parent})
         try:
             yield StepRun(self.client, run_id)
         except BaseException:
@@ -119,13 +126,10 @@ class StepRun:
         self.curve([values], first=step)
 
     def curve(self, rows: Sequence[Mapping[str, Any]], first: int = 0) -> None:
-        """Log one row of metrics a step.
-
-        They bear the time at which the run began: a step that is made again writes the same rows, not more.
-        """
-        began = self.client.get_run(self.run_id).info.start_time
+        """Log one row of metrics a step."""
+        now = int(time.time() * 1000)
         flat = [
-            Metric(name, float(value), began + step, step)
+            Metric(name, float(value), now, step)
             for step, row in enumerate(rows, start=first)
             for name, value in _flat("", row)
             if isinstance(value, int | float) and not isinstance(value, bool)

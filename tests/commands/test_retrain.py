@@ -122,6 +122,10 @@ def test_unchanged_it_is_cached_and_damaged_it_is_made_again(trained: Trained) -
     assert "teacher" not in mended["cached"]
     assert {"validate", "control", "forest"} <= set(mended["cached"])
     assert scores(mended) == scores(first)
+    curves = client(bench).search_runs(
+        [client(bench).get_run(first["run_id"]).info.experiment_id], "attributes.run_name = 'teacher'"
+    )
+    assert [len(client(bench).get_metric_history(run.info.run_id, "val_macro_f1")) for run in curves] == [4, 4]
     assert len(client(bench).search_model_versions("name = 'tiny-teacher'")) == 1
 
 
