@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from outcrop.errors import ModelError
-from outcrop.learning.networks import Input, Prediction
+from outcrop.learning.networks import Input
 from outcrop.learning.student import StudentNetwork
 from outcrop.learning.teacher import TeacherNetwork
 from outcrop.params import Section, Student, Teacher
@@ -23,14 +23,6 @@ from outcrop.survey.sites import Site
 
 WEIGHTS, CONFIG = "weights.safetensors", "model.json"
 RETRAIN = "train it again"
-
-
-class Network(Protocol):
-    """What every network offers: the modalities it needs, and predictions from their patches."""
-
-    modalities: tuple[str, ...]
-
-    def __call__(self, patches: dict[str, Tensor]) -> Prediction: ...
 
 
 class ModelConfig(Section):
