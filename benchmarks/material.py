@@ -16,6 +16,7 @@ from outcrop.learning.objectives import LabelObjective
 from outcrop.learning.recipes import Material
 from outcrop.survey.cells import labelled_cells
 from outcrop.survey.census import take_census
+from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.patches import BlockPool, Draw, PatchStream
 from outcrop.survey.simulate import simulate_site
 
@@ -31,7 +32,7 @@ def simulated(size: int, changes: Mapping[str, Any]) -> Iterator[Material]:
         sites = [
             simulate_site(site, size, params.simulate.seed, folder / "sites", survey, params) for site in survey.sites
         ]
-        ranges = {modality: entry.range for modality, entry in survey.modalities.items()}
+        ranges = declared_ranges(survey)
         census = take_census(sites, params.footprint, ranges, folder / "census")
         yield Material.gather(survey.survey, sites, census, params, folder / "work", accelerator="cpu")
 

@@ -65,7 +65,7 @@ def _survey(folder: Path) -> "tuple[Survey, Params]":
     from outcrop.survey.surveys import Survey
 
     survey, params = survey_with(CHANGES, folder)
-    entries = survey.model_dump()
+    entries = survey.model_dump(by_alias=True)
     entries["modalities"]["hyperspectral"]["sensor"] = SENSOR
     return Survey.model_validate(entries), params
 
@@ -83,9 +83,10 @@ def make(folder: Path, side: int) -> dict[str, Any]:
 def census(folder: Path) -> dict[str, Any]:
     """Take the census: every pixel of every modality is read."""
     from outcrop.survey.census import take_census
+    from outcrop.survey.declarations import declared_ranges
 
     survey, params = _survey(folder)
-    site, ranges = _site(folder), {name: entry.range for name, entry in survey.modalities.items()}
+    site, ranges = _site(folder), declared_ranges(survey)
     start = peak_mb()
     found = take_census([site], params.footprint, ranges, folder / "census")
     return {"start_mb": start, "peak_mb": peak_mb(), "blocks": len(found.blocks), "data_mb": _megabytes(site)}

@@ -80,7 +80,7 @@ def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
     ingested again, which gives the same bytes and the same DVC hash.
     """
     entry = survey.sites[site]
-    files = sorted({path for scene in entry.scenes.values() for path in (*scene.rasters.values(), scene.labels)})
+    files = sorted({path for scene in entry.scenes.values() for path in scene.paths()})
     stamps = [[path, *_stamp(raw / path)] for path in files]
     described = survey.model_dump(mode="json", include={"classes", "modalities"})
     split = {"split": params.dump()["split"], "footprint": params.footprint}

@@ -11,6 +11,7 @@ from outcrop.errors import DataError
 from outcrop.params import Params
 from outcrop.survey.census import Census, take_census
 from outcrop.survey.checks import Check, Finding, Severity, checks, tables
+from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
 from tasks.jobs import Job
@@ -111,7 +112,7 @@ def validate(job: Job, key: str) -> dict[str, str]:
 
 def examine(survey: Survey, sites: Sequence[Site], params: Params, folder: Path) -> Verdict:
     """Take the census into ``folder``, judge it, and write the verdict beside it."""
-    ranges = {name: entry.range for name, entry in survey.modalities.items()}
+    ranges = declared_ranges(survey)
     with Progress("Reading blocks", _block_count(sites)) as progress:
         census = take_census(sites, params.footprint, ranges, folder, progress.advance)
     verdict = judge(survey, sites, census, params)

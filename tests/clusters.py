@@ -19,6 +19,7 @@ from outcrop.learning.recipes import Material
 from outcrop.params import Params
 from outcrop.survey.cells import CellReader
 from outcrop.survey.census import Census, take_census
+from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.ingest import ingest_site
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import load_survey
@@ -97,7 +98,7 @@ def make_clusters(folder: Path, params_path: Path, write_geotiff: Any) -> Cluste
     path.write_text(yaml.safe_dump(entries), encoding="utf-8")
     survey, params = load_survey(path, params_path)
     site = ingest_site(survey, "plain", params, raw, folder / "sites", print)
-    ranges = {name: entry.range for name, entry in survey.modalities.items()}
+    ranges = declared_ranges(survey)
     return Clusters(folder, site, take_census([site], params.footprint, ranges, folder / "census"), params, labels)
 
 

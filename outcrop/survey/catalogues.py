@@ -4,6 +4,7 @@ Nothing in them depends on the clock or on where the site lies: the same rasters
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
 
 from outcrop.errors import SiteError
+from outcrop.survey.declarations import declare
 from outcrop.survey.grids import Grid
 from outcrop.survey.rasters import class_raster
 from outcrop.survey.sites import MANIFEST, NO_LABEL, SPLITS, Raster, Scene, Site
@@ -87,11 +89,11 @@ def _extensions(scene: Scene) -> list[str]:
 
 def _assets(scene: Scene, site: Site, survey: Survey) -> dict[str, dict[str, Any]]:
     assets = {
-        modality: _asset(raster) | {"outcrop:range": list(survey.modalities[modality].range)}
+        modality: _asset(raster) | {"outcrop:range": list(declare(survey, modality).range)}
         for modality, raster in scene.rasters.items()
     }
     classes = [_class(c.value, c.name, c.colour) for c in site.classes]
-    labels = _asset(class_raster("labels", scene.labels, scene.grid, NO_LABEL))
+    labels = _asset(replace(class_raster("labels", scene.labels, scene.grid, NO_LABEL), notes=scene.notes))
     assets["labels"] = labels | {
         "roles": ["labels"],
         "classification:classes": [*classes, _class(NO_LABEL, "none", "#ffffff") | {"nodata": True}],
@@ -131,6 +133,10 @@ def _asset(raster: Raster) -> dict[str, Any]:
         asset["nodata"] = "nan" if raster.nodata != raster.nodata else raster.nodata
     if raster.derived_from:
         asset["outcrop:derived_from"] = raster.derived_from
+    if raster.approximate:
+        asset["outcrop:approximate"] = True
+    if raster.notes:
+        asset["outcrop:notes"] = list(raster.notes)
     return asset
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from outcrop.params import Limits, Validate
 from outcrop.survey.census import Census
-from outcrop.survey.sensors import sensor_bands
+from outcrop.survey.declarations import Declaration, declare
 from outcrop.survey.sites import SPLITS, Site
-from outcrop.survey.surveys import ModalityEntry, Survey
+from outcrop.survey.surveys import Survey
 
 Severity = Literal["warning", "critical"]
 
@@ -115,7 +115,7 @@ def tables(survey: Survey, sites: Sequence[Site], census: Census) -> dict[str, p
     """
     bands = pd.DataFrame([asdict(row) for row in census.bands])
     bands["place"] = bands["site"] + "/" + bands["scene"] + ", " + bands["modality"]
-    bands["range"] = [_range(survey.modalities[name]) for name in bands["modality"]]
+    bands["range"] = [_range(declare(survey, name)) for name in bands["modality"]]
     present = (census.counts > 0).sum(axis=0)
     return {
         "bands": bands,
@@ -142,16 +142,11 @@ def _modality_rows(survey: Survey, sites: Sequence[Site]) -> list[dict[str, Any]
     for site in sites:
         for scene in site.scenes:
             for name, raster in scene.rasters.items():
-                declared = band_count(survey.modalities[name])
-                place, found = f"{site.name}/{scene.id}, {name}", len(raster.bands)
+                place, found, bands = f"{site.name}/{scene.id}, {name}", len(raster.bands), declare(survey, name).bands
+                declared = found if bands is None else len(bands)
                 rows.append({"place": place, "bands": found, "declared": declared, "difference": abs(found - declared)})
     return rows
 
 
-def band_count(entry: ModalityEntry) -> int:
-    """How many bands a survey declares for a modality."""
-    return len(entry.bands) if entry.bands is not None else len(sensor_bands(str(entry.sensor)))
-
-
-def _range(entry: ModalityEntry) -> str:
+def _range(entry: Declaration) -> str:
     return f"{entry.range[0]:g} to {entry.range[1]:g} {entry.unit}"

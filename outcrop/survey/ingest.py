@@ -6,14 +6,18 @@ from pathlib import Path
 from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.catalogues import write_site
-from outcrop.survey.labels import read_raw_labels
-from outcrop.survey.layers import Layer, lay_over, read_layer
+from outcrop.survey.declarations import derivation_order
+from outcrop.survey.derive import write_derived
+from outcrop.survey.entries import SceneEntry
+from outcrop.survey.labels import LabelLayer, lay_labels
+from outcrop.survey.layers import Layer, lay_over
+from outcrop.survey.pointclouds import is_point_cloud, lay_points
 from outcrop.survey.rasters import class_raster, write_cog
 from outcrop.survey.sites import NO_LABEL, LabelClass, Scene, Site, read_site
-from outcrop.survey.sources import Source, inspect
+from outcrop.survey.sources import inspect
 from outcrop.survey.splits import write_splits
 from outcrop.survey.staging import staged
-from outcrop.survey.surveys import SceneEntry, SiteEntry, Survey
+from outcrop.survey.surveys import SiteEntry, Survey
 
 Progress = Callable[[str], None]
 
@@ -83,27 +87,37 @@ def _site_entry(survey: Survey, site: str) -> SiteEntry:
     return entry
 
 
-def _lay_out(entry: SceneEntry, survey: Survey, raw: Path, folder: Path) -> tuple[Source, list[Layer]]:
+def _lay_out(entry: SceneEntry, survey: Survey, raw: Path, folder: Path) -> tuple[LabelLayer, list[Layer]]:
     """Check all raw files of a scene before anything is read in full."""
-    labels = inspect(raw, entry.labels)
-    layers = [
-        lay_over(inspect(raw, path), labels, modality, survey.modalities[modality], folder / f"{modality}.tif")
-        for modality, path in entry.rasters.items()
-    ]
+    sources = {name: inspect(raw, files) for name, files in entry.rasters.items() if not is_point_cloud(files)}
+    labels = lay_labels(entry, sources, survey, raw)
+    layers = []
+    for modality, files in entry.rasters.items():
+        target = folder / f"{modality}.tif"
+        if modality in sources:
+            layers.append(lay_over(sources[modality], labels.base, modality, survey, target))
+        else:
+            layers.append(lay_points(files, labels.base, modality, survey, raw, target))
     return labels, layers
 
 
 def _write_scene(
-    id_: str, labels: Source, layers: list[Layer], entry: SceneEntry, survey: Survey, progress: Progress
+    id_: str, labels: LabelLayer, layers: list[Layer], entry: SceneEntry, survey: Survey, progress: Progress
 ) -> Scene:
     folder = layers[0].raster.path.parent
     folder.mkdir()
     progress(f"{id_}, labels")
-    raster = class_raster("labels", folder / "labels.tif", labels.grid, NO_LABEL)
-    write_cog(raster, read_raw_labels(labels, survey.classes), classes=True)
+    grid = labels.base.grid
+    raster = class_raster("labels", folder / "labels.tif", grid, NO_LABEL)
+    write_cog(raster, labels.contents(), classes=True)
+    rasters = {}
     for layer in layers:
         progress(f"{id_}, {layer.raster.modality}")
-        write_cog(layer.raster, read_layer(layer))
+        write_cog(layer.raster, layer.contents())
+        rasters[layer.raster.modality] = layer.raster
+    for modality, derived in derivation_order(survey):
+        if derived.from_ in rasters:
+            progress(f"{id_}, {modality}")
+            rasters[modality] = write_derived(rasters[derived.from_], modality, survey, folder / f"{modality}.tif")
     acquired = entry.acquired if isinstance(entry.acquired, tuple) else (entry.acquired, entry.acquired)
-    rasters = {layer.raster.modality: layer.raster for layer in layers}
-    return Scene(id_, labels.grid, rasters, raster.path, folder / "split.tif", acquired)
+    return Scene(id_, grid, rasters, raster.path, folder / "split.tif", acquired, labels.notes)

@@ -1,6 +1,7 @@
-"""A raw raster of labels, as places in the survey's vocabulary."""
+"""The labels of a scene, as places in the survey's vocabulary, and the base grid that they lie on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,45 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from outcrop.errors import DataError, SurveyError
+from outcrop.survey.entries import RasterEntry, SceneEntry
 from outcrop.survey.geotiffs import open_raw
+from outcrop.survey.layers import Base
 from outcrop.survey.rasters import Piece, pieces
 from outcrop.survey.sites import NO_LABEL
-from outcrop.survey.sources import Source, reading
-from outcrop.survey.surveys import ClassEntry
+from outcrop.survey.sources import Source, inspect, reading
+from outcrop.survey.surveys import ClassEntry, Survey
 
 
-def read_raw_labels(labels: Source, classes: tuple[ClassEntry, ...]) -> Iterator[Piece]:
-    """Labels as places in the vocabulary, 255 where there is none, window by window.
+@dataclass(frozen=True)
+class LabelLayer:
+    """Labels ready to be written: the base grid, their pieces, and what was decided about them, in words.
+
+    ``contents`` gives places in the vocabulary (1, height, width), `NO_LABEL` where there is none.
+    """
+
+    base: Base
+    contents: Callable[[], Iterator[Piece]]
+    notes: tuple[str, ...] = ()
+
+
+def lay_labels(entry: SceneEntry, sources: Mapping[str, Source], survey: Survey, raw: Path) -> LabelLayer:
+    """Find the base grid of a scene and lay its labels on it.
+
+    Parameters
+    ----------
+    sources : the scene's raw rasters by modality, one of which may lend its grid
 
     Raises
     ------
-    DataError : a value is not in the vocabulary, or the raster cannot be read to its end.
+    SurveyError, DataError : the labels do not fit the survey or the rasters.
     """
-    _check_labels(labels, classes)
+    assert isinstance(entry.labels, RasterEntry)
+    source = inspect(raw, entry.labels)
+    _check_labels(source, survey.classes)
+    return LabelLayer(Base(source.grid, source.placed), lambda: _read_raw_labels(source, survey.classes))
+
+
+def _read_raw_labels(labels: Source, classes: tuple[ClassEntry, ...]) -> Iterator[Piece]:
     void = NO_LABEL if labels.nodata is None else labels.nodata
     with reading(labels.path, "cannot be read to its end"), open_raw(labels.path) as dataset:
 

@@ -1,6 +1,6 @@
 """Laying a raw raster over the base grid: does it fit the survey and the labels, and where do its pixels go?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,33 +11,44 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from outcrop.errors import SurveyError
+from outcrop.survey.declarations import declare
 from outcrop.survey.geotiffs import open_raw
 from outcrop.survey.grids import Grid, nest
 from outcrop.survey.rasters import Piece, pieces
-from outcrop.survey.sensors import sensor_bands
 from outcrop.survey.sites import Band, Raster
 from outcrop.survey.sources import Source, reading
-from outcrop.survey.surveys import ModalityEntry
+from outcrop.survey.surveys import MeasuredEntry, Survey
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base grid of a scene. ``placed``: it has a georeference, not bare pixel numbers."""
+
+    grid: Grid
+    placed: bool
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A raw raster cut to the base grid: ``first_row`` and ``first_col`` index its own pixels, and may be negative."""
+    """A modality of one scene, ready to be written: how the site will hold it, and its stored numbers.
 
-    source: Source
+    ``contents`` reads the raw file window by window each time it is called.
+    """
+
     raster: Raster
-    first_row: int
-    first_col: int
+    contents: Callable[[], Iterator[Piece]]
 
 
-def lay_over(source: Source, labels: Source, modality: str, entry: ModalityEntry, target: Path) -> Layer:
-    """Cut a modality's raw raster to the base grid, which is the label raster's, at its own resolution.
+def lay_over(source: Source, base: Base, modality: str, survey: Survey, target: Path) -> Layer:
+    """Cut a modality's raw raster to the base grid, at its own resolution.
 
     Raises
     ------
     SurveyError : bands, CRS or grid do not fit the survey or the labels.
     """
-    bands = sensor_bands(entry.sensor) if entry.sensor else tuple(Band(name) for name in entry.bands or ())
+    entry = survey.modalities[modality]
+    assert isinstance(entry, MeasuredEntry)
+    bands = declare(survey, modality).bands or tuple(Band(str(index + 1)) for index in range(source.count))
     if source.count != len(bands):
         said = f"the sensor `{entry.sensor}`" if entry.sensor else "`bands`"
         raise SurveyError(
@@ -45,9 +56,9 @@ def lay_over(source: Source, labels: Source, modality: str, entry: ModalityEntry
             where=source.path,
             remedy="correct the survey or choose the bands",
         )
-    _check_crs(source, labels)
-    nesting, first_row, first_col = nest(labels.grid, source.grid, source.path)
-    grid = nesting.grid(labels.grid)
+    _check_crs(source, base)
+    nesting, first_row, first_col = nest(base.grid, source.grid, source.path)
+    grid = nesting.grid(base.grid)
     _check_overlap(source, first_row, first_col, grid)
     whole = first_row >= 0 and first_col >= 0
     whole &= first_row + grid.height <= source.grid.height and first_col + grid.width <= source.grid.width
@@ -64,10 +75,10 @@ def lay_over(source: Source, labels: Source, modality: str, entry: ModalityEntry
         scale=scale,
         offset=offset,
     )
-    return Layer(source, raster, first_row, first_col)
+    return Layer(raster, lambda: _read(source, raster, first_row, first_col))
 
 
-def _check_crs(source: Source, labels: Source) -> None:
+def _check_crs(source: Source, labels: Base) -> None:
     theirs, ours = source.grid.crs, labels.grid.crs
     if (theirs is None) != (ours is None):
         has, lacks = ("labels have", "raster has") if theirs is None else ("raster has", "labels have")
@@ -102,14 +113,14 @@ def _check_overlap(source: Source, first_row: int, first_col: int, grid: Grid) -
         raise SurveyError("the raster and the labels do not overlap", where=source.path, remedy="check both files")
 
 
-def _scaling(source: Source, entry: ModalityEntry) -> tuple[float, float]:
+def _scaling(source: Source, entry: MeasuredEntry) -> tuple[float, float]:
     """The survey's scale and offset; the file's own where the survey names none."""
     if {"scale", "offset"} & entry.model_fields_set:
         return entry.scale, entry.offset
     return source.scale, source.offset
 
 
-def _nodata(source: Source, entry: ModalityEntry, whole: bool) -> float | None:
+def _nodata(source: Source, entry: MeasuredEntry, whole: bool) -> float | None:
     """The file's nodata value, else the survey's; floats need none."""
     if source.nodata is not None and rasterio.dtypes.in_dtype_range(source.nodata, source.dtype):
         return source.nodata
@@ -132,20 +143,15 @@ def _nodata(source: Source, entry: ModalityEntry, whole: bool) -> float | None:
     return None
 
 
-def read_layer(layer: Layer) -> Iterator[Piece]:
-    """Stored numbers of a layer, window by window, filled with its nodata value where the raw raster ends.
-
-    Raises
-    ------
-    DataError : the raw raster cannot be read to its end.
-    """
-    fill = 0 if layer.raster.nodata is None else layer.raster.nodata
-    with reading(layer.source.path, "cannot be read to its end"), open_raw(layer.source.path) as dataset:
+def _read(source: Source, raster: Raster, first_row: int, first_col: int) -> Iterator[Piece]:
+    """Stored numbers, window by window, filled with the nodata value where the raw raster ends."""
+    fill = 0 if raster.nodata is None else raster.nodata
+    with reading(source.path, "cannot be read to its end"), open_raw(source.path) as dataset:
 
         def read(row: int, col: int, height: int, width: int) -> NDArray[Any]:
-            return _read_padded(dataset, layer.first_row + row, layer.first_col + col, height, width, fill)
+            return _read_padded(dataset, first_row + row, first_col + col, height, width, fill)
 
-        yield from pieces(layer.raster.grid, read)
+        yield from pieces(raster.grid, read)
 
 
 def _read_padded(dataset: Any, row: int, col: int, height: int, width: int, fill: float) -> NDArray[Any]:

@@ -69,6 +69,8 @@ class AssetPart(Part):
     scale: float = Field(default=1.0, alias="raster:scale")
     offset: float = Field(default=0.0, alias="raster:offset")
     derived_from: str | None = Field(default=None, alias="outcrop:derived_from")
+    approximate: bool = Field(default=False, alias="outcrop:approximate")
+    notes: tuple[str, ...] = Field(default=(), alias="outcrop:notes")
     classes: tuple[ClassPart, ...] = Field(default=(), alias="classification:classes")
 
 

@@ -17,16 +17,16 @@ from scipy import ndimage
 from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.catalogues import write_site
+from outcrop.survey.declarations import declare
 from outcrop.survey.grids import Grid, Nesting
 from outcrop.survey.ingest import draft_site, split_shares
 from outcrop.survey.landscapes import CELL, PLACES, World, make_world
 from outcrop.survey.minerals import ANCHORS, MINERALS, reflectance
 from outcrop.survey.rasters import class_raster, pieces, write_cog
-from outcrop.survey.sensors import sensor_bands
-from outcrop.survey.sites import NO_LABEL, Band, Raster, Scene, Site, read_site
+from outcrop.survey.sites import NO_LABEL, Raster, Scene, Site, read_site
 from outcrop.survey.splits import write_splits
 from outcrop.survey.staging import staged
-from outcrop.survey.surveys import Survey
+from outcrop.survey.surveys import MeasuredEntry, Survey
 
 #: How each modality's pixels lie on base cells.
 NESTINGS = {
@@ -89,8 +89,8 @@ def _write_scene(world: World, grid: Grid, folder: Path, survey: Survey) -> Scen
 
 
 def _layout(modality: str, survey: Survey, folder: Path, grid: Grid) -> Raster:
-    entry, nesting = survey.modalities[modality], NESTINGS[modality]
-    bands = sensor_bands(entry.sensor) if entry.sensor else tuple(Band(name) for name in entry.bands or ())
+    entry, nesting, bands = survey.modalities[modality], NESTINGS[modality], declare(survey, modality).bands
+    assert isinstance(entry, MeasuredEntry) and bands is not None
     dtype = DTYPES.get(modality, "float32")
     path = folder / f"{modality}.tif"
     native = nesting.grid(grid)

@@ -56,7 +56,8 @@ class Band:
 class Raster:
     """One modality of one scene, at its native resolution.
 
-    ``scale`` and ``offset`` turn stored numbers into ``unit``: value = stored * scale + offset.
+    ``scale`` and ``offset`` turn stored numbers into ``unit``: value = stored * scale + offset. ``approximate``: the
+    wavelengths are not the sensor's own. ``notes`` say what ingest did to the raw file beyond cutting it.
     """
 
     modality: str
@@ -70,6 +71,8 @@ class Raster:
     scale: float = 1.0
     offset: float = 0.0
     derived_from: str | None = None
+    approximate: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Scene:
     labels: Path
     split: Path
     acquired: tuple[date, date] | None = None  # first and last day
+    notes: tuple[str, ...] = ()  # what ingest decided about the labels
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ def _read_scene(site: Path, manifest: Path) -> tuple[Scene, tuple[LabelClass, ..
     if grids["split"] != base:
         raise SiteError("the split is not on the grid of the labels", where=paths["split"], remedy=RESTORE)
     _check_classes(paths["split"], {0, *SPLITS.values()})
-    return Scene(item.id, base, rasters, paths["labels"], paths["split"], _acquired(item, manifest)), classes
+    notes = item.assets["labels"].notes
+    return Scene(item.id, base, rasters, paths["labels"], paths["split"], _acquired(item, manifest), notes), classes
 
 
 def _inside(site: Path, path: Path, manifest: Path) -> Path:
@@ -189,6 +194,8 @@ def _raster(modality: str, path: Path, asset: AssetPart, grid: Grid, base: Grid)
         asset.scale,
         asset.offset,
         asset.derived_from,
+        asset.approximate,
+        asset.notes,
     )
 
 

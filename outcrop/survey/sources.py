@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio.errors import RasterioError
 
 from outcrop.errors import DataError, SurveyError
+from outcrop.survey.entries import RasterEntry
 from outcrop.survey.geotiffs import grid_of, open_raw
 from outcrop.survey.grids import Grid
 from outcrop.survey.surveys import DATA_VARIABLE
@@ -31,7 +32,7 @@ class Source:
     offset: float
 
 
-def inspect(raw: Path, relative: str) -> Source:
+def inspect(raw: Path, entry: RasterEntry) -> Source:
     """Open a raw raster and read its header.
 
     Raises
@@ -39,12 +40,7 @@ def inspect(raw: Path, relative: str) -> Source:
     SurveyError : it is missing, leads out of the data folder, is not north-up, or holds no plain numbers.
     DataError : it is not a GeoTIFF.
     """
-    path = raw / relative
-    if not path.resolve().is_relative_to(raw.resolve()):
-        raise SurveyError("the raw file leads out of the data folder", where=path, remedy="put the file itself there")
-    if not path.is_file():
-        remedy = f"check the survey's path and {DATA_VARIABLE}"
-        raise SurveyError("the raw file is missing", where=path, remedy=remedy)
+    path = raw_file(raw, entry.files[0])
     with reading(path, "is not a readable GeoTIFF"), open_raw(path) as dataset:
         source = _describe(path, dataset)
     transform = source.grid.transform
@@ -53,6 +49,22 @@ def inspect(raw: Path, relative: str) -> Source:
     if source.dtype not in DTYPES:
         raise SurveyError(f"the raster holds {source.dtype}", where=path, remedy="convert it to integers or floats")
     return source
+
+
+def raw_file(raw: Path, relative: str) -> Path:
+    """The path of a raw file, made sure to be a file that lies in the data folder.
+
+    Raises
+    ------
+    SurveyError : it is missing, or leads out of the data folder.
+    """
+    path = raw / relative
+    if not path.resolve().is_relative_to(raw.resolve()):
+        raise SurveyError("the raw file leads out of the data folder", where=path, remedy="put the file itself there")
+    if not path.is_file():
+        remedy = f"check the survey's path and {DATA_VARIABLE}"
+        raise SurveyError("the raw file is missing", where=path, remedy=remedy)
+    return path
 
 
 def _describe(path: Path, dataset: Any) -> Source:

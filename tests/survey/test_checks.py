@@ -7,9 +7,10 @@ import pytest
 from nested import Nested
 
 from outcrop.params import Limits
-from outcrop.survey.checks import Check, Finding, band_count, checks, tables
+from outcrop.survey.checks import Check, Finding, checks, tables
+from outcrop.survey.declarations import declare
 from outcrop.survey.sites import SPLITS
-from outcrop.survey.surveys import ModalityEntry
+from outcrop.survey.surveys import MeasuredEntry
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +93,10 @@ def test_every_check_finds_its_column_and_its_words(nested: Nested, found: dict[
 @pytest.mark.parametrize(
     ("entry", "count"), [({"bands": ("a", "b")}, 2), ({"sensor": "aster"}, 14), ({"sensor": "sentinel2"}, 13)]
 )
-def test_bands_are_declared_by_name_or_by_sensor(entry: dict[str, object], count: int) -> None:
-    declared = ModalityEntry.model_validate({**entry, "unit": "1", "range": (0, 1)})
-    assert band_count(declared) == count
+def test_bands_are_declared_by_name_or_by_sensor(entry: dict[str, object], count: int, nested: Nested) -> None:
+    modality = MeasuredEntry.model_validate({**entry, "unit": "1", "range": (0, 1)})
+    bands = declare(nested.survey.model_copy(update={"modalities": {"thermal": modality}}), "thermal").bands
+    assert bands is not None and len(bands) == count
 
 
 def test_a_class_without_cells_is_a_row_of_zeros(nested: Nested) -> None:

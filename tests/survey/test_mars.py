@@ -21,7 +21,7 @@ CROP = Window(1024, 640, 900, 700)
 def test_a_crop_of_western_valles_marineris(tmp_path: Path) -> None:
     survey, params = load_survey(PROJECT / "data/surveys/mars.yaml", PROJECT / "params.yaml")
     scene = survey.sites["west"].scenes["mosaic"]
-    for name in (*scene.rasters.values(), scene.labels):
+    for name in scene.paths():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(RAW / name) as whole:
             profile = whole.profile | {"height": 700, "width": 900, "transform": whole.window_transform(CROP)}
