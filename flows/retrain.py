@@ -10,6 +10,7 @@ from prefect import flow
 
 from outcrop.errors import WorkspaceError
 from outcrop.record.digests import digest_value
+from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import read_site
 from outcrop.survey.surveys import load_survey
 from tasks import control, distil, evaluate, forest, register, report, teacher, validate
@@ -47,7 +48,7 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     workspace = Workspace(root)
     survey, params = load_survey(survey_file, workspace.params, overrides)
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
-    sites = tuple(read_site(workspace.sites / name) for name in survey.sites)
+    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     with open_job(workspace, survey, params, sites, hashes) as job:
         outcomes = _run_steps(job)
         models = register.register(job, {role: outcomes[step].reference for role, step in ROLES.items()})

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import read_site
 from outcrop.survey.surveys import load_survey
 from tasks.data import ensure_sites
@@ -21,7 +22,7 @@ def run_validate(workspace: Workspace, survey_file: Path) -> dict[str, Any]:
     """
     survey, params = load_survey(survey_file, workspace.params)
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
-    sites = tuple(read_site(workspace.sites / name) for name in survey.sites)
+    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     verdict = examine(survey, sites, params, workspace.state / "work" / f"census-{survey.survey}")
     refuse_critical(verdict)
     return {"survey": survey.survey, "sites": hashes, **asdict(verdict)}

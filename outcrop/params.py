@@ -79,6 +79,17 @@ class Validate(Section):
         return self
 
 
+class Sites(Section):
+    """Which sites' blocks are trained (and validated) on, and which are tested.
+
+    A site that is only tested offers all its blocks to the test; of one that is only trained on, the test blocks stay
+    unused.
+    """
+
+    train: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"]
+    test: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"]
+
+
 class Patches(Section):
     pool_mb: Positive
     batch: Annotated[int, Field(ge=2)]
@@ -195,6 +206,7 @@ class Params(Section):
     footprint: Positive
     labels: Labels
     split: Split
+    sites: Sites
     validate_: Annotated[Validate, Field(alias="validate")]
     patches: Patches
     augment: Augment
@@ -262,16 +274,34 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
     return nested
 
 
+class _TwiceError(yaml.MarkedYAMLError):
+    """A key occurs twice in one mapping."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Plain YAML without keys that occur twice: the later one would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names and key.tag != "tag:yaml.org,2002:merge":
+                raise _TwiceError(problem=f"the key `{key.value}` occurs twice", problem_mark=key.start_mark)
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, error: type[OutcropError]) -> dict[str, Any]:
     """Read a YAML mapping safely; ``error`` says why it cannot be read."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _StrictLoader(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as cause:
         reason = (cause.strerror or str(cause)).lower()
         raise error(f"cannot read the file: {reason}", where=path, remedy="check the path") from cause
     except (yaml.YAMLError, UnicodeDecodeError) as cause:
         mark = getattr(cause, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
+        if isinstance(cause, _TwiceError):
+            raise error(f"{cause.problem}{line}", where=path, remedy="take one of them out") from cause
         raise error(f"the file is not valid YAML{line}", where=path, remedy="mend its syntax") from cause
     if not isinstance(content, dict):
         raise error("the file does not hold a mapping of names to values", where=path, remedy="see data/surveys/")

@@ -14,8 +14,10 @@ from outcrop.params import Params, read_yaml
 from outcrop.record.digests import digest_value
 from outcrop.record.provenance import code_digest
 from outcrop.survey.ingest import ingest_site
-from outcrop.survey.sites import MANIFEST, read_site
+from outcrop.survey.scenes import expand_scenes
+from outcrop.survey.sites import MANIFEST, Site, read_site
 from outcrop.survey.surveys import Survey
+from tasks.progress import Progress
 from tasks.workspace import Workspace
 
 Say = Callable[[str], None]
@@ -65,12 +67,33 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
         raise SiteError(f"site {site} belongs to survey {owner}", where=there, remedy="rename one of the two sites")
     current = _fingerprint(workspace.raw, survey, site, params)
     with FileLock(workspace.state / "ingest.lock"):
-        ingest_site(survey, site, params, workspace.raw, workspace.sites, say)
+        with Progress(f"Ingesting {site}", total=1) as progress:
+            made = ingest_site(survey, site, params, workspace.raw, workspace.sites, progress.reach)
+        for line in remarks(made):
+            say(line)
         _dvc(workspace, "add", "--quiet", str(workspace.sites / site))
     state = workspace.state / "ingested" / f"{site}.json"
     state.parent.mkdir(parents=True, exist_ok=True)
     state.write_text(current)
     return site_hashes(workspace, [site])[site]
+
+
+#: Remarks of one site that are shown at most; all of them stand in its manifests.
+REMARKS = 8
+
+
+def remarks(site: Site) -> list[str]:
+    """What ingest did to raw files and labels beyond cutting them, the same words only once."""
+    said: dict[str, int] = {}
+    for scene in site.scenes:
+        notes = [f"labels: {note}" for note in scene.notes]
+        notes += [f"{name}: {note}" for name, raster in scene.rasters.items() for note in raster.notes]
+        for note in notes:
+            said[note] = said.get(note, 0) + 1
+    several = len(site.scenes) > 1
+    lines = [f"{site.name}, {note}" + (f" ({count} scenes)" if several else "") for note, count in said.items()]
+    more = len(lines) - REMARKS
+    return lines if more <= 0 else [*lines[:REMARKS], f"{site.name}: {more} more remarks stand in its manifests"]
 
 
 def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
@@ -80,9 +103,10 @@ def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
     ingested again, which gives the same bytes and the same DVC hash.
     """
     entry = survey.sites[site]
-    files = sorted({path for scene in entry.scenes.values() for path in scene.paths()})
+    scenes = expand_scenes(entry.scenes, raw, site)
+    files = sorted({path for scene in scenes.values() for path in scene.paths()})
     stamps = [[path, *_stamp(raw / path)] for path in files]
-    described = survey.model_dump(mode="json", include={"classes", "modalities"})
+    described = survey.model_dump(mode="json", include={"classes", "modalities", "mapping"})
     split = {"split": params.dump()["split"], "footprint": params.footprint}
     code = code_digest("outcrop.survey.ingest")
     return digest_value([stamps, described, entry.model_dump(mode="json"), split, code])

@@ -37,6 +37,11 @@ class Progress:
         if self._bars.disable and error is None:
             CONSOLE.print(f"{self._title}: done  {self._note}".rstrip(), soft_wrap=True)
 
+    def reach(self, done: int, total: int, note: str) -> None:
+        """So much of so much is done."""
+        self._note = note
+        self._bars.update(self._task, completed=done, total=total, note=note)
+
     def advance(self, units: int = 1, note: str = "") -> None:
         """So much more is done."""
         self._note = note or self._note

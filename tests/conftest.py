@@ -1,6 +1,6 @@
 """Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from affine import Affine
 from nested import Nested, make_nested
 
 from outcrop.params import Params
-from outcrop.survey.ingest import ingest_site
+from outcrop.survey.ingest import Progress, ingest_site
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey, load_survey
 from tasks.workspace import ENVIRONMENT
@@ -106,7 +106,7 @@ class TinySurvey:
         path.write_text(yaml.safe_dump(self.entries), encoding="utf-8")
         return load_survey(path, PROJECT / "params.yaml")
 
-    def ingest(self, site: str = "north", progress: Callable[[str], None] = lambda line: None) -> Site:
+    def ingest(self, site: str = "north", progress: Progress = lambda done, total, step: None) -> Site:
         survey, params = self.load()
         return ingest_site(survey, site, params, self.raw, self.destination, progress)
 

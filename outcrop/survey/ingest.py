@@ -1,7 +1,10 @@
-"""Ingest: raw GeoTIFFs and a raster of labels in, a site out, whole or not at all."""
+"""Ingest: a survey's raw files in, a site out, whole or not at all."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from outcrop.errors import SurveyError
 from outcrop.params import Params
@@ -9,35 +12,37 @@ from outcrop.survey.catalogues import write_site
 from outcrop.survey.declarations import derivation_order
 from outcrop.survey.derive import write_derived
 from outcrop.survey.entries import SceneEntry
-from outcrop.survey.labels import LabelLayer, lay_labels
-from outcrop.survey.layers import Layer, lay_over
+from outcrop.survey.labels import lay_labels
+from outcrop.survey.layers import lay_over
 from outcrop.survey.pointclouds import is_point_cloud, lay_points
 from outcrop.survey.rasters import class_raster, write_cog
+from outcrop.survey.scenes import expand_scenes
 from outcrop.survey.sites import NO_LABEL, LabelClass, Scene, Site, read_site
 from outcrop.survey.sources import inspect
 from outcrop.survey.splits import write_splits
 from outcrop.survey.staging import staged
 from outcrop.survey.surveys import SiteEntry, Survey
 
-Progress = Callable[[str], None]
-
-
-def _silent(_: str) -> None:
-    pass
+#: Told how many of how many steps are done, and which was the last.
+Progress = Callable[[int, int, str], None]
 
 
 def ingest_site(
-    survey: Survey, site: str, params: Params, raw: Path, destination: Path, progress: Progress = _silent
+    survey: Survey,
+    site: str,
+    params: Params,
+    raw: Path,
+    destination: Path,
+    progress: Progress = lambda done, total, step: None,
 ) -> Site:
     """Write ``destination/site`` from the survey's raw files; an earlier site of that name is replaced.
 
-    Rasters keep their resolution and are cut to the grid of the labels. Blocks of a scene that was there before keep
-    their split.
+    Rasters keep their resolution and are cut to the base grid, which is that of the labels; several scenes are written
+    side by side. Blocks of a scene that was there before keep their split.
 
     Parameters
     ----------
     raw : folder that the survey's paths are relative to
-    progress : called with a line of text before each long step
 
     Raises
     ------
@@ -45,20 +50,43 @@ def ingest_site(
     SiteError : the earlier site is damaged, so that its splits are not known.
     WorkspaceError : the destination cannot be written; nothing is left there.
     """
-    entry = _site_entry(survey, site)
+    entries = expand_scenes(_site_entry(survey, site).scenes, raw, site)
     with staged(destination, site) as folder:
         earlier = read_site(destination / site) if (destination / site).exists() else None
-        layers = {id_: _lay_out(scene, survey, raw, folder / id_) for id_, scene in entry.scenes.items()}
-        scenes = [
-            _write_scene(id_, *layers[id_], entry.scenes[id_], survey, lambda line: progress(f"ingest {site}, {line}"))
-            for id_ in layers
-        ]
-        draft = draft_site(folder, site, scenes, survey, params)
-        progress(f"ingest {site}, split into blocks")
+        writers = [_SceneWriter(id_, entry, survey, raw, folder / id_) for id_, entry in entries.items()]
+        total = 2 + sum(writer.steps for writer in writers)
+        steps = _Steps(total, progress)
+        draft = draft_site(folder, site, _write_all(writers, steps), survey, params)
         write_splits(draft, params, split_shares(survey, site, params), earlier)
+        steps.done("split into blocks")
         write_site(draft, survey)
         read_site(folder)
+        steps.done("checked")
     return read_site(destination / site)
+
+
+class _Steps:
+    """Counts the steps that are done, in whatever thread."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.total, self.progress = total, progress
+        self.count, self.lock = 0, Lock()
+
+    def done(self, step: str) -> None:
+        with self.lock:
+            self.count += 1
+            self.progress(self.count, self.total, step)
+
+
+def _write_all(writers: Sequence["_SceneWriter"], steps: _Steps) -> list[Scene]:
+    """Write the scenes in threads: decoding and compressing leave Python to itself."""
+    with ThreadPoolExecutor(max_workers=min(len(writers), os.cpu_count() or 1)) as pool:
+        futures = [pool.submit(writer.write, steps) for writer in writers]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def draft_site(folder: Path, name: str, scenes: list[Scene], survey: Survey, params: Params) -> Site:
@@ -87,37 +115,46 @@ def _site_entry(survey: Survey, site: str) -> SiteEntry:
     return entry
 
 
-def _lay_out(entry: SceneEntry, survey: Survey, raw: Path, folder: Path) -> tuple[LabelLayer, list[Layer]]:
-    """Check all raw files of a scene before anything is read in full."""
-    sources = {name: inspect(raw, files) for name, files in entry.rasters.items() if not is_point_cloud(files)}
-    labels = lay_labels(entry, sources, survey, raw)
-    layers = []
-    for modality, files in entry.rasters.items():
-        target = folder / f"{modality}.tif"
-        if modality in sources:
-            layers.append(lay_over(sources[modality], labels.base, modality, survey, target))
-        else:
-            layers.append(lay_points(files, labels.base, modality, survey, raw, target))
-    return labels, layers
+class _SceneWriter:
+    """One scene on its way into a site. All its raw files are checked before anything is read in full."""
+
+    def __init__(self, id_: str, entry: SceneEntry, survey: Survey, raw: Path, folder: Path) -> None:
+        self.id, self.entry, self.survey, self.folder = id_, entry, survey, folder
+        sources = {name: inspect(raw, files) for name, files in entry.rasters.items() if not is_point_cloud(files)}
+        self.labels = lay_labels(entry, sources, survey, raw)
+        self.layers = [
+            lay_over(sources[modality], self.labels.base, modality, survey, folder / f"{modality}.tif")
+            if modality in sources
+            else lay_points(files, self.labels.base, modality, survey, raw, folder / f"{modality}.tif")
+            for modality, files in entry.rasters.items()
+        ]
+        self.derived = _derivable(survey, entry.rasters)
+        self.steps = 1 + len(self.layers) + len(self.derived)
+
+    def write(self, steps: _Steps) -> Scene:
+        self.folder.mkdir()
+        grid = self.labels.base.grid
+        labels = class_raster("labels", self.folder / "labels.tif", grid, NO_LABEL)
+        write_cog(labels, self.labels.contents(), classes=True)
+        steps.done(f"{self.id}, labels")
+        rasters = {}
+        for layer in self.layers:
+            write_cog(layer.raster, layer.contents())
+            rasters[layer.raster.modality] = layer.raster
+            steps.done(f"{self.id}, {layer.raster.modality}")
+        for modality, parent in self.derived.items():
+            rasters[modality] = write_derived(rasters[parent], modality, self.survey, self.folder / f"{modality}.tif")
+            steps.done(f"{self.id}, {modality}")
+        acquired = self.entry.acquired
+        days = acquired if isinstance(acquired, tuple) else (acquired, acquired)
+        return Scene(self.id, grid, rasters, labels.path, self.folder / "split.tif", days, self.labels.notes)
 
 
-def _write_scene(
-    id_: str, labels: LabelLayer, layers: list[Layer], entry: SceneEntry, survey: Survey, progress: Progress
-) -> Scene:
-    folder = layers[0].raster.path.parent
-    folder.mkdir()
-    progress(f"{id_}, labels")
-    grid = labels.base.grid
-    raster = class_raster("labels", folder / "labels.tif", grid, NO_LABEL)
-    write_cog(raster, labels.contents(), classes=True)
-    rasters = {}
-    for layer in layers:
-        progress(f"{id_}, {layer.raster.modality}")
-        write_cog(layer.raster, layer.contents())
-        rasters[layer.raster.modality] = layer.raster
-    for modality, derived in derivation_order(survey):
-        if derived.from_ in rasters:
-            progress(f"{id_}, {modality}")
-            rasters[modality] = write_derived(rasters[derived.from_], modality, survey, folder / f"{modality}.tif")
-    acquired = entry.acquired if isinstance(entry.acquired, tuple) else (entry.acquired, entry.acquired)
-    return Scene(id_, grid, rasters, raster.path, folder / "split.tif", acquired, labels.notes)
+def _derivable(survey: Survey, measured: Iterable[str]) -> dict[str, str]:
+    """The modalities that can be derived from what a scene has, each with its parent, parents first."""
+    there, derived = set(measured), {}
+    for modality, entry in derivation_order(survey):
+        if entry.from_ in there:
+            there.add(modality)
+            derived[modality] = entry.from_
+    return derived

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from outcrop.errors import WorkspaceError
 from outcrop.survey.geotiffs import ALONE, open_geotiff
 from outcrop.survey.grids import Grid, Nesting
-from outcrop.survey.sites import NO_LABEL, Band, Raster, Scene
+from outcrop.survey.sites import NO_LABEL, SPLITS, Band, Raster, Scene
 
 Array = NDArray[Any]
 #: First row and column in the raster, and the pixels (bands, height, width) that go there.
@@ -67,8 +67,14 @@ def read_labels(scene: Scene, row: int, col: int, height: int, width: int) -> ND
 
 
 def read_split(scene: Scene, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Values of `SPLITS` (height, width) of base cells, 0 where no split may use the cell."""
-    return _read_classes(scene.split, scene.grid, row, col, height, width, 0)
+    """Values of `SPLITS` (height, width) of base cells, 0 where no split may use the cell.
+
+    All blocks of a scene that serves only the test are test blocks.
+    """
+    written = _read_classes(scene.split, scene.grid, row, col, height, width, 0)
+    if scene.serves == ("test",):
+        return np.where(written > 0, SPLITS["test"], 0).astype(np.uint8)
+    return np.where(np.isin(written, [SPLITS[split] for split in scene.serves]), written, 0).astype(np.uint8)
 
 
 def _read_classes(path: Path, grid: Grid, row: int, col: int, height: int, width: int, fill: int) -> NDArray[np.uint8]:

@@ -86,6 +86,7 @@ class Scene:
     split: Path
     acquired: tuple[date, date] | None = None  # first and last day
     notes: tuple[str, ...] = ()  # what ingest decided about the labels
+    serves: tuple[str, ...] = tuple(SPLITS)  # the splits that use it, see `outcrop.survey.roles`
 
 
 @dataclass(frozen=True)

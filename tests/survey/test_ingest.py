@@ -174,8 +174,8 @@ def test_an_interrupt_leaves_the_earlier_site_as_it_was(tiny_survey: TinySurvey)
     site = tiny_survey.ingest()
     before = {path: path.read_bytes() for path in site.path.rglob("*") if path.is_file()}
 
-    def interrupt(line: str) -> None:
-        if "elevation" in line:
+    def interrupt(done: int, total: int, step: str) -> None:
+        if "elevation" in step:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
