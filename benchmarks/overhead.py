@@ -23,7 +23,10 @@ from tasks.workspace import Workspace
 
 #: The steps whose time is not overhead.
 WORK = ("teacher", "control", "distil", "forest", "evaluate")
-PARTS = ("outcrop", "tasks", "flows", "data/surveys", "params.yaml", "dvc.yaml", "constraints.txt", "pyproject.toml")
+PARTS = (
+    *("outcrop", "tasks", "flows", "data/surveys", "data/expectations"),
+    *("params.yaml", "dvc.yaml", "constraints.txt", "pyproject.toml"),
+)
 SURVEY = "data/surveys/simulated.yaml"
 CHANGES = {"train": {"epochs": 2, "samples": 512}}
 #: What would lead a command back to another workspace's stores.

@@ -1,15 +1,16 @@
 """The command line. Heavy packages are imported by the commands that need them: `--help` is instant."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.options import HERE, Changes, Json, Survey, Where, open_workspace, show_json
+from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
 from outcrop.params import parse_changes
-from tasks.workspace import Workspace, find_workspace
+from tasks.workspace import find_workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,13 +20,7 @@ app = typer.Typer(
     help="Teach a cheap camera what expensive sensors know about rocks.",
 )
 
-Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Where = Annotated[Path, typer.Option("--workspace", help="The clone to work in; default: the one around this folder.")]
-Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Parameter that differs this once; repeatable.")
-]
-HERE = Path()
+app.add_typer(sites_app, name="sites")
 
 
 def main() -> None:
@@ -38,16 +33,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("outcrop: interrupted; run the command again to go on from here", file=sys.stderr)
         sys.exit(130)
-
-
-def _open(where: Path) -> Workspace:
-    workspace = find_workspace(where)
-    workspace.prepare()
-    return workspace
-
-
-def _show(result: dict[str, Any]) -> None:
-    print(json.dumps(result, allow_nan=False))
 
 
 @app.command()
@@ -64,7 +49,7 @@ def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = Fals
 
         outcrop retrain --set seed=8 --set train.epochs=40
     """
-    workspace = _open(where)
+    workspace = open_workspace(where)
     overrides = parse_changes(changes or [])
     from flows.retrain import run_retrain
     from tasks.progress import CONSOLE
@@ -72,7 +57,7 @@ def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = Fals
 
     result = run_retrain(workspace, (survey or workspace.default_survey).resolve(), overrides)
     if as_json:
-        _show(result)
+        show_json(result)
         return
     CONSOLE.print(results_table(result))
     if result["cached"]:
@@ -96,7 +81,7 @@ def ingest(
 
         outcrop ingest data/surveys/mars.yaml south --json
     """
-    workspace = _open(where)
+    workspace = open_workspace(where)
     from outcrop.errors import SurveyError
     from outcrop.survey.surveys import load_survey
     from tasks.data import ingest as ingest_one
@@ -111,34 +96,10 @@ def ingest(
     chosen = sites or [name for name, entry in loaded.sites.items() if entry.scenes]
     hashes = {site: ingest_one(workspace, loaded, site, params, CONSOLE.print) for site in chosen}
     if as_json:
-        _show({"survey": loaded.survey, "sites": hashes})
+        show_json({"survey": loaded.survey, "sites": hashes})
         return
     for site, digest in hashes.items():
         print(f"{workspace.sites / site}  {digest}")
-
-
-@app.command()
-def sites(as_json: Json = False, where: Where = HERE) -> None:
-    """List the sites of this workspace: scenes, modalities, base grid and DVC hash.
-
-    **Examples**
-
-        outcrop sites
-
-        outcrop sites --json
-    """
-    workspace = _open(where)
-    from tasks.data import list_sites
-
-    rows = list_sites(workspace)
-    if as_json:
-        _show({"sites": rows})
-    elif not rows:
-        print("no sites yet: `dvc repro` builds the simulated ones, `outcrop ingest SURVEY` real ones")
-    for name, row in () if as_json else rows.items():
-        cells = ", ".join(f"{scene} {height} x {width}" for scene, (height, width) in row["scenes"].items())
-        digest, modalities = row["dvc"] or "untracked", ", ".join(row["modalities"])
-        print(f"{name:<12} {row['survey']:<12} {digest:<12.12}  {cells}; {modalities}")
 
 
 @app.command()
@@ -151,12 +112,12 @@ def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) 
 
         outcrop validate --survey data/surveys/mars.yaml --json
     """
-    workspace = _open(where)
+    workspace = open_workspace(where)
     from flows.validate import run_validate
 
     verdict = run_validate(workspace, (survey or workspace.default_survey).resolve())
     if as_json:
-        _show(verdict)
+        show_json(verdict)
         return
     for finding in verdict["findings"]:
         print(f"{finding['severity']}: {finding['where']}: {finding['sentence']}")
@@ -199,12 +160,12 @@ def doctor(as_json: Json = False, where: Where = HERE) -> None:
 
         outcrop doctor --json
     """
-    workspace = _open(where)
+    workspace = open_workspace(where)
     from tasks.doctor import examine
 
     found = examine(workspace)
     if as_json:
-        _show(found)
+        show_json(found)
         return
     for section, rows in found.items():
         print(section)

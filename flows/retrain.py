@@ -10,12 +10,13 @@ from prefect import flow
 
 from outcrop.errors import WorkspaceError
 from outcrop.record.digests import digest_value
+from outcrop.survey.expectations import read_suites
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import read_site
 from outcrop.survey.surveys import load_survey
 from tasks import control, distil, evaluate, forest, register, report, teacher, validate
 from tasks.data import ensure_sites
-from tasks.jobs import Job, open_job
+from tasks.jobs import Job, expectations_digest, open_job
 from tasks.learning import model_digest
 from tasks.progress import CONSOLE
 from tasks.steps import Outcome, run_step, step_key
@@ -31,6 +32,7 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     WorkspaceError : another run of the survey is under way.
     """
     loaded, _ = load_survey(survey, workspace.params, overrides)  # before any server is started
+    read_suites(workspace.root / loaded.expectations)
     lock = FileLock(workspace.state / f"retrain-{loaded.survey}.lock")
     try:
         with lock.acquire(timeout=0):
@@ -62,10 +64,11 @@ ROLES = {"teacher": "teacher", "control": "control", "student": "distil"}
 def _run_steps(job: Job) -> dict[str, Outcome]:
     done: dict[str, Outcome] = {}
     declared = digest_value(job.survey.model_dump(mode="json", include={"classes", "modalities"}))
-    done["validate"] = run_step(validate.validate, job, _key(job, validate, {**job.hashes, "declared": declared}))
+    asked = {"declared": declared, "expectations": expectations_digest(job.workspace, job.survey)}
+    done["validate"] = run_step(validate.validate, job, _key(job, validate, {**job.hashes, **asked}))
     census = done["validate"].reference
-    # The census counts and sums; only the hashes say which bytes.
-    seen = {"validate": census.digest, **job.hashes}
+    # The census counts and sums; only the hashes say which bytes. What was thought of them does not change a model.
+    seen = {"census": validate.census_digest(census, job.workspace), **job.hashes}
     done["teacher"] = run_step(teacher.teacher, job, _key(job, teacher, seen), validated=census)
     done["control"] = run_step(control.control, job, _key(job, control, seen), validated=census)
     taught = done["teacher"].reference
@@ -84,7 +87,7 @@ def _run_steps(job: Job) -> dict[str, Outcome]:
         reference=done["forest"].reference,
     )
     inputs["evaluate"] = done["evaluate"].reference.digest
-    inputs["flow"] = job.flow_key  # the page tells of this run
+    inputs |= {"validate": census.digest, "flow": job.flow_key}  # the page tells of the findings, and of this run
     key = _key(job, report, inputs)
     done["report"] = run_step(report.report, job, key, steps=dict(done))
     return done

@@ -23,6 +23,7 @@ def run_validate(workspace: Workspace, survey_file: Path) -> dict[str, Any]:
     survey, params = load_survey(survey_file, workspace.params)
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
     sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
-    verdict = examine(survey, sites, params, workspace.state / "work" / f"census-{survey.survey}")
+    folder = workspace.state / "work" / f"census-{survey.survey}"
+    verdict = examine(workspace, survey, sites, params, folder)
     refuse_critical(verdict)
     return {"survey": survey.survey, "sites": hashes, **asdict(verdict)}

@@ -54,31 +54,6 @@ class Split(Section):
     fractions: Fractions
 
 
-class Limits(Section):
-    """Two thresholds of one check: beyond ``warning`` it is shown, beyond ``critical`` it stops the flow."""
-
-    warning: NonNegative
-    critical: NonNegative
-
-
-class Validate(Section):
-    nodata_share: Limits
-    overlap: Limits
-    support: Limits
-    blocks: Limits
-    outside_range: Limits
-
-    @model_validator(mode="after")
-    def _critical_is_worse(self) -> Self:
-        for name in ("nodata_share", "outside_range"):
-            if getattr(self, name).critical < getattr(self, name).warning:
-                raise ValueError(f"{name}.critical must be at least {name}.warning")
-        for name in ("overlap", "support", "blocks"):
-            if getattr(self, name).critical > getattr(self, name).warning:
-                raise ValueError(f"{name}.critical must be at most {name}.warning")
-        return self
-
-
 class Sites(Section):
     """Which sites' blocks are trained (and validated) on, and which are tested.
 
@@ -207,7 +182,6 @@ class Params(Section):
     labels: Labels
     split: Split
     sites: Sites
-    validate_: Annotated[Validate, Field(alias="validate")]
     patches: Patches
     augment: Augment
     train: Train

@@ -14,8 +14,9 @@ from outcrop.params import Params, read_yaml
 from outcrop.record.digests import digest_value
 from outcrop.record.provenance import code_digest
 from outcrop.survey.ingest import ingest_site
+from outcrop.survey.remarks import remarks
 from outcrop.survey.scenes import expand_scenes
-from outcrop.survey.sites import MANIFEST, Site, read_site
+from outcrop.survey.sites import MANIFEST, read_site
 from outcrop.survey.surveys import Survey
 from tasks.progress import Progress
 from tasks.workspace import Workspace
@@ -76,24 +77,6 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
     state.parent.mkdir(parents=True, exist_ok=True)
     state.write_text(current)
     return site_hashes(workspace, [site])[site]
-
-
-#: Remarks of one site that are shown at most; all of them stand in its manifests.
-REMARKS = 8
-
-
-def remarks(site: Site) -> list[str]:
-    """What ingest did to raw files and labels beyond cutting them, the same words only once."""
-    said: dict[str, int] = {}
-    for scene in site.scenes:
-        notes = [f"labels: {note}" for note in scene.notes]
-        notes += [f"{name}: {note}" for name, raster in scene.rasters.items() for note in raster.notes]
-        for note in notes:
-            said[note] = said.get(note, 0) + 1
-    several = len(site.scenes) > 1
-    lines = [f"{site.name}, {note}" + (f" ({count} scenes)" if several else "") for note, count in said.items()]
-    more = len(lines) - REMARKS
-    return lines if more <= 0 else [*lines[:REMARKS], f"{site.name}: {more} more remarks stand in its manifests"]
 
 
 def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from outcrop.learning.devices import device_kind
 from outcrop.params import Params
-from outcrop.record.digests import digest_file, digest_value
+from outcrop.record.digests import digest_file, digest_files, digest_value
 from outcrop.record.provenance import Commit, code_digest, read_commit
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
@@ -66,8 +66,15 @@ def _flow_key(workspace: Workspace, survey: Survey, params: Params, hashes: Mapp
             "survey": survey.model_dump(mode="json"),
             "params": params.dump(),
             "data": dict(hashes),
+            "expectations": expectations_digest(workspace, survey),
             "code": [code_digest(f"tasks.{name}") for name in STEPS],
             "lock": digest_file(lock) if lock.is_file() else None,
             "device": device_kind(),
         }
     )
+
+
+def expectations_digest(workspace: Workspace, survey: Survey) -> str:
+    """Digest of the files that say what is expected of the survey's data."""
+    folder = workspace.root / survey.expectations
+    return digest_files(folder.glob("*.yaml"), folder)

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from outcrop.field import charts, pictures
+from outcrop.field.quicklooks import draw_site
+from outcrop.field.sheets import PAGE as LOOK
+from outcrop.field.sheets import as_webp
 from outcrop.learning.devices import device_kind
 from outcrop.learning.evaluation import SceneMap, load_scores, scene_maps
 from outcrop.params import load_params
@@ -29,7 +32,8 @@ from outcrop.record.report import (
 )
 from outcrop.record.verdicts import verdict
 from outcrop.survey.census import Census, load_census
-from outcrop.survey.sites import SPLITS, Scene, Site
+from outcrop.survey.ground import cell_size, crs_title
+from outcrop.survey.sites import SPLITS, Raster, Scene, Site
 from tasks.evaluate import read_metrics
 from tasks.forest import SCORES
 from tasks.jobs import Job
@@ -39,6 +43,10 @@ from tasks.validate import read_verdict
 
 SECTIONS = ("footprint", "evaluate")
 PAGE = "report.html"
+#: Most bytes of a site's quicklook; up to so many scenes of a site, each raster is shown by itself as well.
+QUICKLOOK_BYTES, LARGE_SCENES = 380_000, 3
+#: Notes of one raster or scene, at most; all of them stand in the site's manifests.
+REMARKS = 8
 #: The results table: role, name, what the model sees and was taught by.
 ROWS = (
     ("teacher", "teacher", "all sensors, labels"),
@@ -115,29 +123,58 @@ def _site(job: Job, index: int, site: Site, census: Census) -> SiteSummary:
         chosen = [i for i, block in enumerate(census.blocks) if block.site == index and block.split == value]
         for name, count in zip(census.class_names, census.counts[chosen].sum(axis=0), strict=True):
             cells[name][split] = int(count)
-    modalities = [
-        ModalityRow(raster.modality, len(raster.bands), raster.unit, raster.nesting.fine, raster.nesting.coarse)
-        for raster in site.scenes[0].rasters.values()
-    ]
+    rasters = {name: raster for scene in reversed(site.scenes) for name, raster in scene.rasters.items()}
     return SiteSummary(
         name=site.name,
         digest=job.hashes[site.name],
         scenes=tuple(_scene(site, scene) for scene in site.scenes),
-        modalities=tuple(modalities),
+        modalities=tuple(_modality(site, raster) for raster in rasters.values()),
         cells=cells,
+        quicklook=_quicklook(site),
+    )
+
+
+def _quicklook(site: Site) -> Picture:
+    drawn = draw_site(site, look=LOOK)
+    alt = f"Every modality, the labels and the split of {site.name}, {len(drawn.scenes)} of {drawn.total} scenes"
+    return Picture(as_webp(drawn.image, QUICKLOOK_BYTES), alt)
+
+
+def _modality(site: Site, first: Raster) -> ModalityRow:
+    rasters = [scene.rasters[first.modality] for scene in site.scenes if first.modality in scene.rasters]
+    notes = dict.fromkeys(note for raster in rasters for note in raster.notes)
+    remarks = ("the wavelengths are approximate", *notes) if first.approximate else tuple(notes)
+    nesting = first.nesting
+    return ModalityRow(
+        first.modality,
+        len(first.bands),
+        first.unit,
+        nesting.fine,
+        nesting.coarse,
+        first.derived_from,
+        remarks[:REMARKS],
     )
 
 
 def _scene(site: Site, scene: Scene) -> SceneSummary:
-    looks = [
-        Picture(pictures.quicklook(raster), f"{name} of {site.name}/{scene.id}", name)
-        for name, raster in scene.rasters.items()
-    ]
-    looks.append(Picture(pictures.label_map(scene, site.classes), f"Labels of {site.name}/{scene.id}", "labels"))
-    looks.append(Picture(pictures.split_map(scene), f"Splits of {site.name}/{scene.id}", "split"))
-    grid = scene.grid
-    cell = f"{abs(grid.transform.a):g} {'m' if grid.crs else 'px'}"
-    return SceneSummary(scene.id, grid.height, grid.width, cell, grid.crs, tuple(looks))
+    looks = []
+    if len(site.scenes) <= LARGE_SCENES:
+        looks = [
+            Picture(pictures.quicklook(raster), f"{name} of {site.name}/{scene.id}", name)
+            for name, raster in scene.rasters.items()
+        ]
+        looks.append(Picture(pictures.label_map(scene, site.classes), f"Labels of {site.name}/{scene.id}", "labels"))
+        looks.append(Picture(pictures.split_map(scene), f"Splits of {site.name}/{scene.id}", "split"))
+    grid, size = scene.grid, cell_size(scene.grid)
+    return SceneSummary(
+        scene.id,
+        grid.height,
+        grid.width,
+        str(size or ""),
+        grid.crs and crs_title(grid.crs),
+        tuple(looks),
+        scene.notes[:REMARKS],
+    )
 
 
 def _correctness(job: Job, scene: SceneMap) -> Picture:

@@ -66,6 +66,7 @@ def make_bench(folder: Path) -> Bench:
     bench.root.mkdir()
     for name in ("params.yaml", "constraints.txt"):
         shutil.copy(PROJECT / name, bench.root / name)
+    shutil.copytree(PROJECT / "data" / "expectations", bench.root / "data" / "expectations")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=bench.root, check=True)
     bench.tiny.entries["params"] |= deepcopy(QUICK)
     bench.write_survey()

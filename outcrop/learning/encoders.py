@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 #: Patches smaller than this many pixels a side get 1x1 convolutions and no pooling.
 SMALLEST_CONVOLVED = 8
+#: Keeps the gradient of a deviation finite where a patch is constant; bands are standardised.
+SMALLEST_VARIANCE = 1e-4
 
 
 class Standardise(nn.Module):
@@ -66,14 +68,24 @@ def strided_trunk(bands: int, side: int, stages: Sequence[int]) -> nn.Sequential
 
 
 class Encoder(nn.Module):
-    """Standardise, trunk, mean over the patch, linear to ``features``."""
+    """Standardise, trunk, mean over the patch, linear to ``features``.
 
-    def __init__(self, standardise: Standardise, trunk: nn.Sequential, channels: int, features: int) -> None:
+    With ``moments``, the linear layer also sees every band's mean and deviation over the patch: they carry over to
+    other sites better than what a trunk learns from few of them.
+    """
+
+    def __init__(
+        self, standardise: Standardise, trunk: nn.Sequential, channels: int, features: int, *, moments: bool = False
+    ) -> None:
         super().__init__()
-        self.standardise, self.trunk = standardise, trunk
-        self.linear = nn.Linear(channels, features)
+        self.standardise, self.trunk, self.moments = standardise, trunk, moments
+        self.linear = nn.Linear(channels + moments * 2 * standardise.mean.numel(), features)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, bands, side, side) -> (N, features)."""
-        features: Tensor = self.linear(self.trunk(self.standardise(x)).mean(dim=(2, 3)))
+        x = self.standardise(x)
+        pooled = [self.trunk(x).mean(dim=(2, 3))]
+        if self.moments:
+            pooled += [x.mean(dim=(2, 3)), (x.var(dim=(2, 3), correction=0) + SMALLEST_VARIANCE).sqrt()]
+        features: Tensor = self.linear(torch.cat(pooled, dim=1))
         return features

@@ -76,7 +76,8 @@ def _width(modality: str, params: Teacher) -> int:
 
 def _encoder(entry: Input, params: Teacher) -> Encoder:
     trunk = pooled_trunk(len(entry.bands), entry.side, params.stages)
-    return Encoder(Standardise(entry.mean, entry.std), trunk, params.stages[-1], _width(entry.modality, params))
+    standardise, width = Standardise(entry.mean, entry.std), _width(entry.modality, params)
+    return Encoder(standardise, trunk, params.stages[-1], width, moments=True)
 
 
 def _projection(features: int, token: int) -> nn.Sequential:

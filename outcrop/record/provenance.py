@@ -12,7 +12,10 @@ import grimp
 from outcrop.record.digests import digest_files
 
 #: What "dirty" speaks of: code, parameters and lock; data that were added do not count.
-TRACKED = ("outcrop", "tasks", "flows", "params.yaml", "pyproject.toml", "constraints.txt", "dvc.yaml", "data/surveys")
+TRACKED = (
+    *("outcrop", "tasks", "flows", "data/surveys", "data/expectations"),
+    *("params.yaml", "pyproject.toml", "constraints.txt", "dvc.yaml"),
+)
 PACKAGES = ("torch", "lightning-fabric", "numpy", "scipy", "scikit-learn", "rasterio", "prefect", "mlflow", "dvc")
 #: Tables and templates that the modules beside them read.
 DATA_FILES = ("*.csv", "templates/*")

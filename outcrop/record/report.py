@@ -8,33 +8,18 @@ upper end), ``absent`` (classes without support); and, of the cost, ``latency_ms
 """
 
 import os
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from outcrop.errors import WorkspaceError
+from outcrop.record.formats import NOTHING, Interval, Picture, as_yaml, count, fixed, image, plain, size, spread
 
 Metrics = Mapping[str, Any]
-Interval = Sequence[float]
-#: What stands where a value does not apply.
-NOTHING = "–"  # noqa: RUF001
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with the sentence that says what it shows to those who cannot see it."""
-
-    png: bytes
-    alt: str
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +51,10 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class ModalityRow:
-    """One modality of a site. ``fine`` native pixels a side in a base cell; ``coarse`` base cells a side in a pixel."""
+    """One modality of a site. ``fine`` native pixels a side in a base cell; ``coarse`` base cells a side in a pixel.
+
+    ``notes`` say what a reader must know of its rasters beside their origin.
+    """
 
     name: str
     bands: int
@@ -74,11 +62,12 @@ class ModalityRow:
     fine: int = 1
     coarse: int = 1
     derived_from: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SceneSummary:
-    """One scene: its base grid in cells, the cell's side with its unit ("2 m"), and its quicklooks."""
+    """One scene: its base grid in cells, the cell's side with its unit ("2 m"), its pictures, notes of its labels."""
 
     id: str
     height: int
@@ -86,6 +75,7 @@ class SceneSummary:
     cell: str = ""
     crs: str | None = None
     pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +86,7 @@ class SiteSummary:
     ----------
     digest : DVC's hash of its bytes; None where it is not tracked
     cells : labelled cells of each class, by split
+    quicklook : every modality, the labels and the split at a glance
     """
 
     name: str
@@ -103,6 +94,7 @@ class SiteSummary:
     scenes: tuple[SceneSummary, ...]
     modalities: tuple[ModalityRow, ...]
     cells: Mapping[str, Mapping[str, int]]
+    quicklook: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -237,59 +229,11 @@ def render_report(report: Report) -> str:
     )
     return environment.get_template("report.html").render(
         report=report,
+        nothing=NOTHING,
         support=_support(report.models),
         absent=_absent(report.models),
         binary=any(row.metrics.get("iou") is not None for row in report.models),
         confusions=[(row.name, row.confusion) for row in report.models if row.confusion],
-    )
-
-
-def fixed(value: float | None, digits: int = 3) -> str:
-    """``value`` with a fixed number of decimals, so that a column's digits align."""
-    return NOTHING if value is None or not isfinite(value) else f"{value:,.{digits}f}"
-
-
-def spread(interval: Interval | None, digits: int = 3) -> str:
-    """An interval as "low to high"; empty where there is none."""
-    if interval is None or not all(isfinite(end) for end in interval):
-        return ""
-    return f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
-
-
-def count(value: float | None) -> str:
-    """A whole number, its thousands separated."""
-    return fixed(value, 0)
-
-
-def size(value: float | None) -> str:
-    """Bytes in the unit that leaves the fewest digits."""
-    if value is None:
-        return NOTHING
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
-def plain(value: Any) -> str:
-    """A parameter's value as ``params.yaml`` writes it, on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
-
-
-def as_yaml(values: Mapping[str, Any]) -> str:
-    """Nested parameters as ``params.yaml`` writes them."""
-    text: str = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-    return text
-
-
-def image(picture: Picture) -> Markup:
-    """An ``img`` element that holds the picture, shown at half its pixels: sharp on dense screens and in print."""
-    width, height = (int.from_bytes(picture.png[at : at + 4], "big") for at in (16, 20))
-    source = b64encode(picture.png).decode("ascii")
-    return Markup('<img src="data:image/png;base64,{}" alt="{}" width="{}" height="{}">').format(
-        source, picture.alt, round(width / 2), round(height / 2)
     )
 
 

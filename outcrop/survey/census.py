@@ -17,7 +17,7 @@ from outcrop.errors import DataError
 from outcrop.survey.blocks import Tile, complete_patches, pixels_of, read_tile, tile_labels, tiles
 from outcrop.survey.rasters import read_split
 from outcrop.survey.sites import NO_LABEL, SPLITS, Scene, Site
-from outcrop.survey.statistics import BandStatistics, Moments, Normalisation
+from outcrop.survey.statistics import BandTally, Columns, LabelTally, Moments, Normalisation, stacked
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Census:
     blocks : every block with at least one usable cell
     counts : (blocks, classes) usable labelled cells
     usable : (blocks,) usable cells, labelled or not
-    overlap : per scene ("site/scene"), share of labelled cells with data in every modality
     cells : folder with one uint8 array (rows, columns) a scene: split value of each usable cell, else 0
+    bands : one row a band of a scene, see `BandTally`; ``site``, ``scene`` and ``modality`` say which
+    labels : one row a class of a scene, see `LabelTally`; ``site`` and ``scene`` say which
     """
 
     footprint: int
@@ -48,9 +49,9 @@ class Census:
     blocks: tuple[Block, ...]
     counts: NDArray[np.int64]
     usable: NDArray[np.int64]
-    bands: tuple[BandStatistics, ...]
     normalisation: dict[str, Normalisation]
-    overlap: dict[str, float]
+    bands: Columns
+    labels: Columns
     cells: Path = field(default=Path())
 
     def of_split(self, split: str) -> NDArray[np.intp]:
@@ -63,6 +64,8 @@ class Census:
 
 
 Ranges = dict[str, tuple[float, float]]
+#: What a census tells about the data; nothing is trained on it.
+STATISTICS = ("bands", "labels")
 
 
 def take_census(
@@ -89,44 +92,46 @@ def take_census(
     blocks: list[Block] = []
     counts: list[list[int]] = []
     usable: list[int] = []
-    bands: list[BandStatistics] = []
-    overlap: dict[str, float] = {}
+    bands: list[Columns] = []
+    labels: list[Columns] = []
+    names = tuple(entry.name for entry in sites[0].classes)
     training = {name: Moments.of(raster) for name, raster in sites[0].scenes[0].rasters.items()}
-    classes = len(sites[0].classes)
     for site_index, scene_index, site, scene in _scenes(sites):
-        whole = {name: Moments.of(raster, ranges[name]) for name, raster in scene.rasters.items()}
+        seen = {name: BandTally(raster, ranges[name]) for name, raster in scene.rasters.items()}
+        labelled = LabelTally(names, scene.rasters)
         cells = _new_cells(destination, site, scene)
-        labelled = covered = 0
         for tile in tiles(scene, site.block):
-            split, labels, complete = _read(scene, tile, footprint, whole, training)
-            labelled += int((labels != NO_LABEL).sum())
-            covered += int(((labels != NO_LABEL) & complete).sum())
-            split = np.where(complete, split, 0).astype(np.uint8)
+            split, classes = _read(scene, tile, footprint, seen, labelled, training)
             cells[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] = split
             if split.any():
                 blocks.append(Block(site_index, scene_index, tile, int(split.max())))
-                seen = labels[(split > 0) & (labels != NO_LABEL)]
                 # As a list: small arrays kept among the large ones that come and go would scatter over the heap.
-                counts.append(np.bincount(seen, minlength=classes).tolist())
+                counts.append(np.bincount(classes, minlength=len(names)).tolist())
                 usable.append(int((split > 0).sum()))
             advance(1)
         cells.flush()
-        overlap[f"{site.name}/{scene.id}"] = covered / labelled if labelled else 0.0
-        for raster in scene.rasters.values():
-            bands.extend(whole[raster.modality].statistics(site.name, scene.id, raster))
+        where = {"site": site.name, "scene": scene.id}
+        bands += [_placed(tally.columns(), **where, modality=name) for name, tally in seen.items()]
+        labels.append(_placed(labelled.columns(), **where))
     census = Census(
         footprint=footprint,
-        class_names=tuple(entry.name for entry in sites[0].classes),
+        class_names=names,
         blocks=tuple(blocks),
-        counts=np.array(counts, dtype=np.int64).reshape(-1, classes),
+        counts=np.array(counts, dtype=np.int64).reshape(-1, len(names)),
         usable=np.array(usable, dtype=np.int64),
-        bands=tuple(bands),
         normalisation={name: moments.normalisation() for name, moments in training.items()},
-        overlap=overlap,
+        bands=stacked(bands),
+        labels=stacked(labels),
         cells=destination / "cells",
     )
     _save(census, destination)
     return census
+
+
+def _placed(columns: Columns, **where: str) -> Columns:
+    """The columns behind columns that say where all their rows belong."""
+    rows = len(next(iter(columns.values())))
+    return {name: np.full(rows, value) for name, value in where.items()} | columns
 
 
 def _scenes(sites: Sequence[Site]) -> Iterator[tuple[int, int, Site, Scene]]:
@@ -167,21 +172,29 @@ def _require_one_layout(sites: Sequence[Site], footprint: int) -> None:
 
 
 def _read(
-    scene: Scene, tile: Tile, footprint: int, whole: dict[str, Moments], training: dict[str, Moments]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Split, labels and completeness of a tile's cells; its own pixels (no halo) go to the moments.
+    scene: Scene,
+    tile: Tile,
+    footprint: int,
+    seen: dict[str, BandTally],
+    labelled: LabelTally,
+    training: dict[str, Moments],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The split of a tile's usable cells (0: not usable), and the classes (n,) of those that are labelled.
 
-    Of ``training``, those that hold a training cell: a coarse pixel may reach from a training into a test block.
+    The tile's own pixels (no halo) go to the tallies, and to ``training`` those that hold a training cell: a coarse
+    pixel may reach from a training into a test block.
     """
-    split = read_split(scene, tile.row, tile.col, tile.height, tile.width)
-    complete = np.ones(split.shape, dtype=bool)
+    split, labels = read_split(scene, tile.row, tile.col, tile.height, tile.width), tile_labels(scene, tile)
+    complete = {}
     for name, raster in scene.rasters.items():
         window, pixels = read_tile(raster, tile, footprint)
-        complete &= complete_patches(pixels, window)
+        complete[name] = complete_patches(pixels, window)
         core = pixels[:, window.reach : window.height - window.reach, window.reach : window.width - window.reach]
-        whole[name].add(core)
+        seen[name].add(core)
         training[name].add(pixels[:, pixels_of(split == SPLITS["train"], window, raster.nesting)])
-    return split, tile_labels(scene, tile), complete
+    split[~np.logical_and.reduce(list(complete.values()))] = 0
+    labelled.add(labels, split > 0, complete)
+    return split, labels[(split > 0) & (labels != NO_LABEL)]
 
 
 def _new_cells(folder: Path, site: Site, scene: Scene) -> "np.memmap[tuple[int, int], np.dtype[np.uint8]]":
@@ -202,29 +215,37 @@ def _save(census: Census, folder: Path) -> None:
     summary = {
         "footprint": census.footprint,
         "class_names": census.class_names,
-        "overlap": census.overlap,
         "normalisation": {name: asdict(entry) for name, entry in census.normalisation.items()},
-        "bands": [asdict(row) for row in census.bands],
     }
     (folder / "census.json").write_text(json.dumps(summary, indent=1, sort_keys=True, allow_nan=False))
+    for name in STATISTICS:
+        np.savez(folder / f"{name}.npz", **getattr(census, name))
 
 
 def load_census(folder: Path) -> Census:
     """Read what `take_census` wrote."""
     summary = json.loads((folder / "census.json").read_text())
-    with np.load(folder / "blocks.npz", allow_pickle=False) as arrays:
-        index, counts, usable = arrays["index"], arrays["counts"], arrays["usable"]
+    blocks = _load_columns(folder / "blocks.npz")
     return Census(
         footprint=summary["footprint"],
         class_names=tuple(summary["class_names"]),
-        blocks=tuple(Block(int(r[0]), int(r[1]), Tile(*map(int, r[2:6])), int(r[6])) for r in index),
-        counts=counts,
-        usable=usable,
-        bands=tuple(BandStatistics(**row) for row in summary["bands"]),
+        blocks=tuple(Block(int(r[0]), int(r[1]), Tile(*map(int, r[2:6])), int(r[6])) for r in blocks["index"]),
+        counts=blocks["counts"],
+        usable=blocks["usable"],
         normalisation={
             name: Normalisation(tuple(entry["mean"]), tuple(entry["std"]))
             for name, entry in summary["normalisation"].items()
         },
-        overlap=summary["overlap"],
+        **{name: _load_columns(folder / f"{name}.npz") for name in STATISTICS},
         cells=folder / "cells",
     )
+
+
+def _load_columns(path: Path) -> Columns:
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def training_files(folder: Path) -> list[Path]:
+    """The files of a census that a training depends on: all but what is only told."""
+    return [folder / "census.json", folder / "blocks.npz", *sorted((folder / "cells").iterdir())]

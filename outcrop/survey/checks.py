@@ -1,152 +1,124 @@
-"""What is checked of a survey's data before anything is trained: tables of statistics, limits, and words.
+"""What is checked of a survey's data before anything is trained: tables of numbers, a row for each thing judged.
 
-The tables are validated by whatever validates tables (see ``tasks/validate.py``); here stands what they hold and how a
-row that fails reads.
+Which values are good stands in the survey's expectations (`outcrop.survey.expectations`); here stands what there is to
+expect something of. The tables are filled in `outcrop.survey.tables`, and what fails is told by
+`outcrop.survey.findings`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import pandas as pd
-
-from outcrop.params import Limits, Validate
-from outcrop.survey.census import Census
-from outcrop.survey.declarations import Declaration, declare
-from outcrop.survey.sites import SPLITS, Site
-from outcrop.survey.surveys import Survey
-
-Severity = Literal["warning", "critical"]
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A failed check: ``warning`` is shown, ``critical`` stops the flow."""
+class Table:
+    """The columns of a table, with their types, and how findings about its rows are told.
 
-    severity: Severity
-    check: str
+    Findings of one check whose rows share the columns ``together`` are told as one; ``each`` is what is counted then.
+    ``where`` says where they are; ``{place}`` is a scene if it is only one, else its site.
+    """
+
+    columns: Mapping[str, type]
     where: str
-    sentence: str
+    together: tuple[str, ...]
+    each: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Check:
-    """Limits on one column of one table, and the words for a row that breaks one.
-
-    ``sentence`` is a format string over the row's columns and ``limit``; a value must be at most its limit, or at least
-    if not ``at_most``.
-    """
-
-    name: str
-    table: str
-    column: str
-    at_most: bool
-    limits: Limits
-    sentence: str
-
-    def finding(self, severity: Severity, row: Mapping[str, Any]) -> Finding:
-        """What a row that breaks the limit of ``severity`` says."""
-        sentence = self.sentence.format(**row, limit=getattr(self.limits, severity))
-        return Finding(severity, self.name, str(row["place"]), sentence)
-
-
-#: A band too many or too few is never a matter of degree.
-EXACT = Limits(warning=0, critical=0)
-
-
-def checks(limits: Validate) -> tuple[Check, ...]:
-    """All checks, in the order in which they are shown."""
-    return (
-        Check(
-            "band count",
-            "modalities",
-            "difference",
-            True,
-            EXACT,
-            "{bands} bands where the survey declares {declared}",
-        ),
-        Check(
-            "nodata share",
-            "bands",
-            "nodata_share",
-            True,
-            limits.nodata_share,
-            "{nodata_share:.0%} of the pixels of band {band} have no data, more than {limit:.0%}",
-        ),
-        Check(
-            "value range",
-            "bands",
-            "outside_share",
-            True,
-            limits.outside_range,
-            "{outside_share:.2%} of the values of band {band} lie outside {range}, more than {limit:.2%}",
-        ),
-        Check(
-            "overlap",
-            "scenes",
-            "overlap",
-            False,
-            limits.overlap,
-            "{overlap:.0%} of the labelled cells have data in every modality, less than {limit:.0%}",
-        ),
-        Check(
-            "blocks",
-            "classes",
-            "blocks",
-            False,
-            limits.blocks,
-            "class {name} occurs in {blocks} separable blocks, less than {limit:.0f}",
-        ),
-        Check(
-            "support",
-            "support",
-            "cells",
-            False,
-            limits.support,
-            "class {name} has {cells} usable labelled cells in the {split} blocks, less than {limit:.0f}",
-        ),
-    )
-
-
-def tables(survey: Survey, sites: Sequence[Site], census: Census) -> dict[str, pd.DataFrame]:
-    """The census as tables of numbers, one row a band, modality, scene, class, or class and split.
-
-    ``place`` says in words where a row belongs.
-    """
-    bands = pd.DataFrame([asdict(row) for row in census.bands])
-    bands["place"] = bands["site"] + "/" + bands["scene"] + ", " + bands["modality"]
-    bands["range"] = [_range(declare(survey, name)) for name in bands["modality"]]
-    present = (census.counts > 0).sum(axis=0)
-    return {
-        "bands": bands,
-        "modalities": pd.DataFrame(_modality_rows(survey, sites)),
-        "scenes": pd.DataFrame([{"place": scene, "overlap": share} for scene, share in census.overlap.items()]),
-        "classes": pd.DataFrame(
-            [
-                {"place": survey.survey, "name": name, "blocks": int(count)}
-                for name, count in zip(census.class_names, present, strict=True)
-            ]
-        ),
-        "support": pd.DataFrame(
-            [
-                {"place": survey.survey, "name": name, "split": split, "cells": int(cells)}
-                for split in SPLITS
-                for name, cells in zip(census.class_names, census.support(split), strict=True)
-            ]
-        ),
-    }
-
-
-def _modality_rows(survey: Survey, sites: Sequence[Site]) -> list[dict[str, Any]]:
-    rows = []
-    for site in sites:
-        for scene in site.scenes:
-            for name, raster in scene.rasters.items():
-                place, found, bands = f"{site.name}/{scene.id}, {name}", len(raster.bands), declare(survey, name).bands
-                declared = found if bands is None else len(bands)
-                rows.append({"place": place, "bands": found, "declared": declared, "difference": abs(found - declared)})
-    return rows
-
-
-def _range(entry: Declaration) -> str:
-    return f"{entry.range[0]:g} to {entry.range[1]:g} {entry.unit}"
+PLACE: Mapping[str, type] = {"site": str, "scene": str}
+TABLES: Mapping[str, Table] = {
+    "bands": Table(
+        {
+            **PLACE,
+            "modality": str,
+            "band": str,
+            "pixels": int,
+            "nodata_share": float,
+            "blank": bool,
+            "range": str,
+            "outside_share": float,
+            "saturated_share": float,
+            "minimum": float,
+            "maximum": float,
+            "spread": float,
+            "mean": float,
+            "std": float,
+            "duplicate_of": str,
+            "centre_um": float,
+            "declared_um": float,
+            "wavelength_offset": float,
+        },
+        where="{place}, {modality}",
+        together=("site", "modality"),
+        each=("band", "scene"),
+    ),
+    "modalities": Table(
+        {**PLACE, "modality": str, "bands": int, "declared": int, "difference": int, "approximate": bool},
+        where="{place}, {modality}",
+        together=("site", "modality"),
+        each=("scene",),
+    ),
+    "scenes": Table(
+        {**PLACE, "labelled": int, "usable": int, "overlap": float},
+        where="{place}",
+        together=("site",),
+        each=("scene",),
+    ),
+    "sites": Table(
+        {"site": str, "scenes": int, "labelled": int, "usable": int}, where="{site}", together=("site",), each=()
+    ),
+    "classes": Table(
+        {
+            "survey": str,
+            "class": str,
+            "labelled": int,
+            "usable": int,
+            "blocks": int,
+            "lost_share": float,
+            "lost_share_others": float,
+            "lost_excess": float,
+            "lost_in": str,
+        },
+        where="{survey}",
+        together=("survey",),
+        each=("class",),
+    ),
+    "support": Table(
+        {"survey": str, "split": str, "class": str, "cells": int},
+        where="{survey}",
+        together=("split",),
+        each=("class",),
+    ),
+    "coregistration": Table(
+        {
+            **PLACE,
+            "first": str,
+            "second": str,
+            "pixel": int,
+            "windows": int,
+            "agreeing": int,
+            "down": float,
+            "right": float,
+            "direction": str,
+            "shift": float,
+            "shift_pixels": float,
+        },
+        where="{place}, {first} and {second}",
+        together=("site", "first", "second"),
+        each=("scene",),
+    ),
+    "radiometry": Table(
+        {
+            "first": str,
+            "second": str,
+            "modality": str,
+            "band": str,
+            "unit": str,
+            "first_mean": float,
+            "second_mean": float,
+            "std": float,
+            "difference": float,
+        },
+        where="{first} and {second}, {modality}",
+        together=("first", "second", "modality"),
+        each=("band",),
+    ),
+}

@@ -47,7 +47,7 @@ def _measured_bands(entry: MeasuredEntry, modality: str) -> tuple[Band, ...] | N
 
 def _seen_bands(entry: DerivedEntry, parent: Declaration, modality: str) -> tuple[Band, ...] | None:
     if entry.srf is not None:
-        return sensor_bands(entry.srf)
+        return choose(sensor_bands(entry.srf), entry.bands, f"the sensor `{entry.srf}` of `{modality}`")
     if parent.bands is None:
         return None
     return choose(parent.bands, entry.bands, f"`{entry.from_}`, which `{modality}` is derived from,")

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -57,24 +57,37 @@ class Join(Section):
 
 
 class GridEntry(Section):
-    """Base grid of labels that are not a raster: a modality's, or cells of ``cell`` CRS units from its corner."""
+    """Labels that are features of a file, not a raster, and the base grid that they are laid on.
+
+    The grid is that of the modality ``grid``, or has cells of ``cell`` CRS units from the same corner: a whole multiple
+    or fraction of that modality's pixels. ``attribute`` is the column that holds the class, in the file or in the table
+    of ``join``; ``layer`` names one of a GeoPackage's layers; ``crs`` is that of a file that names none.
+    """
 
     grid: Name
     cell: Annotated[float, Field(gt=0)] | None = None
+    attribute: str
+    layer: str | None = None
+    join: Join | None = None
+    crs: str | None = None
 
 
 class PolygonEntry(GridEntry):
     """Polygons (Shapefile, GeoPackage, GeoJSON); a cell takes the class of the polygon that holds its centre.
 
     ``overlap`` decides where polygons of two classes overlap: such cells get no label, or the class of the smallest,
-    largest, first or last polygon in the file. ``layer`` names one of a GeoPackage's layers.
+    largest, first or last polygon in the file.
     """
 
+    noun: ClassVar = "polygon"
+
     polygons: RawPath
-    attribute: str
-    layer: str | None = None
-    join: Join | None = None
     overlap: Literal["unlabelled", "smallest", "largest", "first", "last"] = "unlabelled"
+
+    @property
+    def file(self) -> str:
+        """The file that holds the polygons."""
+        return self.polygons
 
 
 class PointEntry(GridEntry):
@@ -84,13 +97,22 @@ class PointEntry(GridEntry):
     EPSG:4326; ``crs`` says so where it is another.
     """
 
+    noun: ClassVar = "point"
+
     points: RawPath
-    attribute: str
-    layer: str | None = None
-    join: Join | None = None
     x: str | None = None
     y: str | None = None
-    crs: str | None = None
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if (self.x is None) != (self.y is None):
+            raise ValueError("give both `x` and `y`, or neither")
+        return self
+
+    @property
+    def file(self) -> str:
+        """The file that holds the points."""
+        return self.points
 
 
 def _label_kind(value: Any) -> str:
@@ -124,5 +146,5 @@ class SceneEntry(Section):
         files = [path for entry in self.rasters.values() for path in entry.files]
         if isinstance(self.labels, RasterEntry):
             return [*files, *self.labels.files]
-        files.append(self.labels.polygons if isinstance(self.labels, PolygonEntry) else self.labels.points)
+        files.append(self.labels.file)
         return [*files, self.labels.join.table] if self.labels.join else files

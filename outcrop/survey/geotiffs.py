@@ -1,4 +1,6 @@
-"""Opening GeoTIFFs the way the whole package does: only GeoTIFFs, with a small cache, without files beside them.
+"""Opening rasters the way the whole package does: with a named driver and a small cache.
+
+A site's rasters are GeoTIFFs and are read without the files beside them; a user's raw files are read with theirs.
 
 GDAL keeps decoded pixels of everything it reads, up to 5 % of the machine's memory; here that is bounded, because the
 memory that training and mapping need must not depend on the size of a site.
@@ -18,6 +20,8 @@ from outcrop.survey.grids import Grid
 CACHE_MB = 64
 #: A site's rasters are read without side files (world files, ``.aux.xml``): the site's manifest names every file.
 ALONE = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+#: The same, turned off: raw files are read while a site's are being written.
+BESIDE = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_PAM_ENABLED": "YES"}
 
 
 @contextmanager
@@ -28,11 +32,15 @@ def open_geotiff(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def open_raw(path: Path) -> Iterator[Any]:
-    """Open a user's raw GeoTIFF, with its side files. Pixel coordinates are fine, hence no warning about them."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), warnings.catch_warnings():
+def open_raw(path: Path, driver: str = "GTiff", name: str | None = None, **options: str) -> Iterator[Any]:
+    """Open a user's raw file, with its side files. Pixel coordinates are fine, hence no warning about them.
+
+    The driver is fixed here too. ``name`` is what the driver opens in the file's stead, such as one of its variables;
+    ``options`` are GDAL's.
+    """
+    with rasterio.Env(**BESIDE, **options), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(path, driver="GTiff") as dataset:
+        with rasterio.open(name or path, driver=driver) as dataset:
             yield dataset
 
 

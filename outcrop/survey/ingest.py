@@ -1,7 +1,7 @@
 """Ingest: a survey's raw files in, a site out, whole or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -10,7 +10,7 @@ from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.catalogues import write_site
 from outcrop.survey.declarations import derivation_order
-from outcrop.survey.derive import write_derived
+from outcrop.survey.derive import lay_derived
 from outcrop.survey.entries import SceneEntry
 from outcrop.survey.labels import lay_labels
 from outcrop.survey.layers import lay_over
@@ -116,7 +116,10 @@ def _site_entry(survey: Survey, site: str) -> SiteEntry:
 
 
 class _SceneWriter:
-    """One scene on its way into a site. All its raw files are checked before anything is read in full."""
+    """One scene on its way into a site. All its raw files are checked before anything is read in full.
+
+    Derived modalities come after those that they are read from.
+    """
 
     def __init__(self, id_: str, entry: SceneEntry, survey: Survey, raw: Path, folder: Path) -> None:
         self.id, self.entry, self.survey, self.folder = id_, entry, survey, folder
@@ -128,8 +131,13 @@ class _SceneWriter:
             else lay_points(files, self.labels.base, modality, survey, raw, folder / f"{modality}.tif")
             for modality, files in entry.rasters.items()
         ]
-        self.derived = _derivable(survey, entry.rasters)
-        self.steps = 1 + len(self.layers) + len(self.derived)
+        rasters = {layer.raster.modality: layer.raster for layer in self.layers}
+        for modality, derived in derivation_order(survey):
+            if derived.from_ in rasters:
+                layer = lay_derived(rasters[derived.from_], modality, survey, folder / f"{modality}.tif")
+                rasters[modality] = layer.raster
+                self.layers.append(layer)
+        self.steps = 1 + len(self.layers)
 
     def write(self, steps: _Steps) -> Scene:
         self.folder.mkdir()
@@ -142,19 +150,6 @@ class _SceneWriter:
             write_cog(layer.raster, layer.contents())
             rasters[layer.raster.modality] = layer.raster
             steps.done(f"{self.id}, {layer.raster.modality}")
-        for modality, parent in self.derived.items():
-            rasters[modality] = write_derived(rasters[parent], modality, self.survey, self.folder / f"{modality}.tif")
-            steps.done(f"{self.id}, {modality}")
         acquired = self.entry.acquired
         days = acquired if isinstance(acquired, tuple) else (acquired, acquired)
         return Scene(self.id, grid, rasters, labels.path, self.folder / "split.tif", days, self.labels.notes)
-
-
-def _derivable(survey: Survey, measured: Iterable[str]) -> dict[str, str]:
-    """The modalities that can be derived from what a scene has, each with its parent, parents first."""
-    there, derived = set(measured), {}
-    for modality, entry in derivation_order(survey):
-        if entry.from_ in there:
-            there.add(modality)
-            derived[modality] = entry.from_
-    return derived

@@ -3,20 +3,36 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from outcrop.errors import DataError, SurveyError
-from outcrop.survey.entries import RasterEntry, SceneEntry
+from outcrop.survey.entries import GridEntry, PointEntry, PolygonEntry, RasterEntry, SceneEntry
+from outcrop.survey.features import Box, check_polygons, features_near, scene_box, shapes_on
 from outcrop.survey.geotiffs import open_raw
+from outcrop.survey.grids import Grid
 from outcrop.survey.layers import Base
+from outcrop.survey.points import find_cells, lay_points
+from outcrop.survey.polygons import lay_polygons
 from outcrop.survey.rasters import Piece, pieces
 from outcrop.survey.sites import NO_LABEL
 from outcrop.survey.sources import Source, inspect, reading
 from outcrop.survey.surveys import ClassEntry, Survey
+from outcrop.survey.vectors import counted, read_features
+from outcrop.survey.words import classify
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+#: Largest departure of ``cell`` from a whole multiple or fraction of a pixel, which then counts, as a share.
+CELL_TOLERANCE = 1e-3
+#: Labels piece by piece, and notes.
+Laid = tuple[Callable[[], Iterator[Piece]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -42,10 +58,84 @@ def lay_labels(entry: SceneEntry, sources: Mapping[str, Source], survey: Survey,
     ------
     SurveyError, DataError : the labels do not fit the survey or the rasters.
     """
-    assert isinstance(entry.labels, RasterEntry)
-    source = inspect(raw, entry.labels)
-    _check_labels(source, survey.classes)
-    return LabelLayer(Base(source.grid, source.placed), lambda: _read_raw_labels(source, survey.classes))
+    if isinstance(entry.labels, RasterEntry):
+        source = inspect(raw, entry.labels)
+        _check_labels(source, survey.classes)
+        return LabelLayer(Base(source.grid, source.placed), lambda: _read_raw_labels(source, survey.classes))
+    base = _base_grid(entry.labels, sources)
+    features = read_features(entry.labels, raw, base.grid.crs)
+    if isinstance(entry.labels, PointEntry):
+        contents, notes = _lay_points(features, entry.labels, base, survey, raw)
+    else:
+        contents, notes = _lay_polygons(features, entry.labels, base, survey, raw)
+    if all((values == NO_LABEL).all() for _, _, values in contents()):
+        notes.append("no cell of this scene has a label")
+    return LabelLayer(base, contents, tuple(notes))
+
+
+def _lay_polygons(features: "gpd.GeoDataFrame", entry: PolygonEntry, base: Base, survey: Survey, raw: Path) -> Laid:
+    path = raw / entry.polygons
+    near = features_near(features, scene_box(features.crs, base, path))
+    check_polygons(near, path)
+    shapes, reprojected = shapes_on(near, base, path)
+    places, unlabelled = classify(near, entry, survey, raw)
+    contents, contested = lay_polygons(shapes, places, base.grid, entry.overlap)
+    nothing = [] if len(near) else ["no polygon of the file lies in this scene"]
+    return contents, nothing + reprojected + unlabelled + contested
+
+
+def _lay_points(features: "gpd.GeoDataFrame", entry: PointEntry, base: Base, survey: Survey, raw: Path) -> Laid:
+    path = raw / entry.points
+    box = scene_box(features.crs, base, path)
+    near = features_near(features, box)
+    shapes, reprojected = shapes_on(near, base, path)
+    cells = find_cells(shapely.get_x(shapes), shapely.get_y(shapes), base.grid)
+    inside = cells[0] >= 0
+    if not inside.any():
+        _check_bounds(features, box, path)
+    places, unlabelled = classify(near[inside], entry, survey, raw)
+    contents, contested = lay_points(cells[:, inside], places, base.grid)
+    outside = len(features) - int(inside.sum())
+    left_out = [f"left out {outside} of {counted(len(features), 'point')}, outside the scene"] if outside else []
+    return contents, reprojected + left_out + unlabelled + contested
+
+
+def _check_bounds(points: "gpd.GeoDataFrame", box: Box, path: Path) -> None:
+    left, bottom, right, top = points.total_bounds
+    if left > box[2] or right < box[0] or bottom > box[3] or top < box[1]:
+        theirs, ours = (" ".join(f"{side:.10g}" for side in sides) for sides in (points.total_bounds, box))
+        raise SurveyError(
+            f"none of the {counted(len(points), 'point')} lies in the scene: they span {theirs}, the scene {ours} "
+            "(left, bottom, right, top)",
+            where=path,
+            remedy="check the CRS and which column is x",
+        )
+
+
+def _base_grid(entry: GridEntry, sources: Mapping[str, Source]) -> Base:
+    if entry.grid not in sources:
+        raise SurveyError(
+            f"labels.grid names `{entry.grid}`, a point cloud, which has no grid", remedy="name a raster's modality"
+        )
+    source = sources[entry.grid]
+    return Base(source.grid if entry.cell is None else _resize(source, entry.cell), source.placed)
+
+
+def _resize(source: Source, cell: float) -> Grid:
+    """The whole cells of ``cell`` CRS units a side that lie in a raster, from its upper left corner on."""
+    grid = source.grid
+    width, height = grid.transform.a, -grid.transform.e
+    times, parts = max(1, round(cell / width)), max(1, round(width / cell))
+    if any(abs(cell / side * parts / times - 1) > CELL_TOLERANCE for side in (width, height)):
+        raise SurveyError(
+            f"cells of {cell:g} are no whole multiple or fraction of the pixels of {width:g} x {height:g}",
+            where=source.path,
+            remedy="choose another `cell` of the labels",
+        )
+    rows, cols = grid.height * parts // times, grid.width * parts // times
+    if not rows or not cols:
+        raise SurveyError(f"a cell of {cell:g} is larger than the raster", where=source.path, remedy="choose a smaller")
+    return Grid(rows, cols, grid.transform @ Affine.scale(times / parts), grid.crs)
 
 
 def _read_raw_labels(labels: Source, classes: tuple[ClassEntry, ...]) -> Iterator[Piece]:

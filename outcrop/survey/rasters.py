@@ -9,6 +9,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -149,8 +150,9 @@ def write_cog(raster: Raster, contents: Iterable[Piece], *, classes: bool = Fals
     try:
         with rasterio.Env(**ALONE):
             _write_tiles(raster, tiles, contents)
+            _add_overviews(raster, tiles, classes)
             # GDAL writes a COG only as a copy of a finished raster, for its overviews come first in the file.
-            rasterio.shutil.copy(tiles, raster.path, driver="COG", **_cog_options(raster, classes))
+            rasterio.shutil.copy(tiles, raster.path, driver="COG", **_cog_options(raster))
     except (RasterioError, CPLE_BaseError, OSError) as cause:
         raise WorkspaceError(
             "the raster cannot be written", where=raster.path, remedy="check free space and write permission"
@@ -183,12 +185,25 @@ def _write_tiles(raster: Raster, path: Path, contents: Iterable[Piece]) -> None:
             dataset.write(values, window=Window(col, row, values.shape[2], values.shape[1]))
 
 
-def _cog_options(raster: Raster, classes: bool) -> dict[str, object]:
+def _add_overviews(raster: Raster, path: Path, classes: bool) -> None:
+    """The overviews that a COG of these tiles has. Made by its driver, each would be rewritten whole for every band."""
+    factors, side = [2], max(raster.grid.height, raster.grid.width)
+    while side // factors[-1] > _tile(raster):
+        factors.append(2 * factors[-1])
+    if side > _tile(raster):
+        with rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews(factors, Resampling.nearest if classes else Resampling.average)
+
+
+def _tile(raster: Raster) -> int:
+    return PIECE if len(raster.bands) <= MANY_BANDS else PIECE // 2
+
+
+def _cog_options(raster: Raster) -> dict[str, object]:
     return {
         "COMPRESS": "DEFLATE",
         "PREDICTOR": "YES",
-        "BLOCKSIZE": PIECE if len(raster.bands) <= MANY_BANDS else PIECE // 2,
-        "OVERVIEW_RESAMPLING": "NEAREST" if classes else "AVERAGE",
+        "BLOCKSIZE": _tile(raster),
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": 1,
     }

@@ -1,54 +1,143 @@
 """Raw rasters as a user brings them: what they say of themselves, read without trusting that they end well."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyproj
 from affine import Affine
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.survey.entries import RasterEntry
-from outcrop.survey.geotiffs import grid_of, open_raw
+from outcrop.survey.envi import envi_header, pair
+from outcrop.survey.geotiffs import crs_name
 from outcrop.survey.grids import Grid
+from outcrop.survey.headers import Header, Opener, Read, geotiff_header
+from outcrop.survey.matfiles import mat_header
+from outcrop.survey.netcdfs import netcdf_header
+from outcrop.survey.sites import Band
+from outcrop.survey.stacks import stack
 from outcrop.survey.surveys import DATA_VARIABLE
 
 DTYPES = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"}
+#: Formats that are known by their suffix. ENVI rasters have any; a header lies beside them.
+FORMATS = {
+    **dict.fromkeys((".tif", ".tiff"), "GeoTIFF"),
+    **dict.fromkeys((".nc", ".nc4", ".cdf"), "NetCDF file"),
+    ".mat": "MATLAB file",
+}
+#: What the readers of the formats raise on a damaged file.
+UNREADABLE = (
+    *(RasterioError, CPLE_BaseError, struct.error, zlib.error),
+    *(OSError, ValueError, KeyError, TypeError, RuntimeError),
+)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a raw raster says of itself. ``placed``: it has a georeference, not bare pixel numbers."""
+    """A raw raster: its file, or its files one behind the other as bands, as they and the survey describe them.
+
+    ``path`` is the first file, ``raw`` the folder that the survey's paths are relative to. Bands that the files do not
+    name are called by their number, from "1".
+    """
 
     path: Path
-    grid: Grid
-    placed: bool
-    count: int
-    dtype: str
-    nodata: float | None
-    scale: float
-    offset: float
+    raw: Path
+    header: Header
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Its bands, each with the wavelengths that the files give."""
+        return self.header.bands
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return len(self.bands)
+
+    @property
+    def dtype(self) -> str:
+        """Type of the stored numbers."""
+        return self.header.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """The stored number that means "no data"; None where the file names none."""
+        return self.header.nodata
+
+    @property
+    def placed(self) -> bool:
+        """Whether it has a georeference, not bare pixel numbers."""
+        return self.header.transform is not None
+
+    @property
+    def transform(self) -> Affine:
+        """From column and row to the CRS. Bare pixel numbers count downwards; here the first row is on top."""
+        return self.header.transform or Affine(1, 0, 0, 0, -1, self.header.height)
+
+    @property
+    def upright(self) -> bool:
+        """Whether it is north-up."""
+        t = self.transform
+        return not t.b and not t.d and t.a > 0 and t.e < 0
+
+    @property
+    def grid(self) -> Grid:
+        """Its grid.
+
+        Raises
+        ------
+        SurveyError : it is not north-up.
+        """
+        if not self.upright:
+            raise SurveyError("the raster is not north-up", where=self.path, remedy="warp it to a north-up grid first")
+        return Grid(self.header.height, self.header.width, self.transform, self.header.crs)
 
 
 def inspect(raw: Path, entry: RasterEntry) -> Source:
-    """Open a raw raster and read its header.
+    """Read the headers of a raw raster's files.
 
     Raises
     ------
-    SurveyError : it is missing, leads out of the data folder, is not north-up, or holds no plain numbers.
-    DataError : it is not a GeoTIFF.
+    SurveyError : a file is missing, leads out of the data folder, is of no known format, holds no such variable or no
+        plain numbers, or does not fit the others.
+    DataError : a file is damaged.
     """
-    path = raw_file(raw, entry.files[0])
-    with reading(path, "is not a readable GeoTIFF"), open_raw(path) as dataset:
-        source = _describe(path, dataset)
-    transform = source.grid.transform
-    if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
-        raise SurveyError("the raster is not north-up", where=path, remedy="warp it to a north-up grid first")
-    if source.dtype not in DTYPES:
-        raise SurveyError(f"the raster holds {source.dtype}", where=path, remedy="convert it to integers or floats")
-    return source
+    paths = [raw_file(raw, relative) for relative in entry.files]
+    headers = [_placed(_read_header(raw, path, entry.variable), entry, path) for path in paths]
+    header = stack(headers, paths)
+    if header.dtype not in DTYPES:
+        raise SurveyError(f"the raster holds {header.dtype}", where=paths[0], remedy="convert it to integers or floats")
+    return Source(paths[0], raw, replace(header, bands=_named(header.bands)))
+
+
+def _named(bands: tuple[Band, ...]) -> tuple[Band, ...]:
+    names = {band.name for band in bands}
+    if "" not in names and len(names) == len(bands):
+        return bands
+    return tuple(replace(band, name=str(place + 1)) for place, band in enumerate(bands))
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Read]:
+    """Open a raw raster; what this yields reads a window inside it.
+
+    ``read(row, col, height, width)`` gives (bands, height, width), stored numbers.
+
+    Raises
+    ------
+    DataError : a file cannot be read to its end.
+    """
+    with source.header.open_bands(range(source.count)) as read:
+        yield read
 
 
 def raw_file(raw: Path, relative: str) -> Path:
@@ -67,29 +156,75 @@ def raw_file(raw: Path, relative: str) -> Path:
     return path
 
 
-def _describe(path: Path, dataset: Any) -> Source:
-    grid, placed = grid_of(dataset), True
-    if grid.transform.is_identity:
-        # Bare pixel numbers count downwards; turned north-up, with the first row on top.
-        grid, placed = replace(grid, transform=Affine(1, 0, 0, 0, -1, grid.height)), False
-    dtypes = sorted(set(dataset.dtypes))
-    uniform = len(set(zip(dataset.scales, dataset.offsets, strict=True))) == 1
-    return Source(
-        path=path,
-        grid=grid,
-        placed=placed,
-        count=dataset.count,
-        dtype=dtypes[0] if len(dtypes) == 1 else "/".join(dtypes),
-        nodata=dataset.nodata,
-        scale=dataset.scales[0] if uniform else 1.0,
-        offset=dataset.offsets[0] if uniform else 0.0,
-    )
-
-
 @contextmanager
 def reading(path: Path, problem: str) -> Iterator[None]:
     """Tell a failure to read a raw file as one sentence: it ``problem``."""
     try:
         yield
-    except RasterioError as cause:
+    except UNREADABLE as cause:
         raise DataError(f"the raw file {problem}", where=path, remedy="copy or export it again") from cause
+
+
+def _read_header(raw: Path, path: Path, variable: str | None) -> Header:
+    suffix = path.suffix.lower()
+    format_ = FORMATS.get(suffix, "ENVI raster")
+    if variable is not None and format_ in ("GeoTIFF", "ENVI raster"):
+        raise SurveyError(f"a {format_} has no variable `{variable}`", where=path, remedy="take `variable` out")
+    with reading(path, f"is not a readable {format_}"):
+        match format_:
+            case "GeoTIFF":
+                header = geotiff_header(path)
+            case "NetCDF file":
+                header = netcdf_header(path, variable)
+            case "MATLAB file":
+                header = mat_header(path, variable)
+            case _:
+                header = envi_header(*_envi_pair(raw, path))
+    return replace(header, open_bands=_told(header.open_bands, path))
+
+
+def _envi_pair(raw: Path, path: Path) -> tuple[Path, Path]:
+    found = pair(path)
+    if found is None:
+        raise SurveyError(
+            "the raw file has no suffix of a known format, and no ENVI header beside it",
+            where=path,
+            remedy="bring it as .tif, .nc, .mat, or with its .hdr",
+        )
+    for each in found:
+        raw_file(raw, str(each.relative_to(raw)))
+    return found
+
+
+def _told(open_bands: Opener, path: Path) -> Opener:
+    """The same, but what goes wrong is told as one sentence."""
+
+    @contextmanager
+    def opened_bands(chosen: Sequence[int]) -> Iterator[Read]:
+        with ExitStack() as stack:
+            with reading(path, "cannot be read"):
+                read = stack.enter_context(open_bands(chosen))
+
+            def told(row: int, col: int, height: int, width: int) -> NDArray[Any]:
+                with reading(path, "cannot be read to its end"):
+                    return read(row, col, height, width)
+
+            yield told
+
+    return opened_bands
+
+
+def _placed(header: Header, entry: RasterEntry, path: Path) -> Header:
+    """The header with the survey's CRS and transform, where it names them."""
+    transform = header.transform if entry.transform is None else Affine(*entry.transform)
+    if transform is not None and not transform.determinant:
+        raise SurveyError("the raster's pixels have no area", where=path, remedy="correct its `transform`")
+    return replace(header, transform=transform, crs=header.crs if entry.crs is None else _crs(entry.crs, path))
+
+
+def _crs(name: str, path: Path) -> str | None:
+    try:
+        # Not rasterio: from a name it would read files and the network.
+        return crs_name(CRS.from_wkt(pyproj.CRS.from_user_input(name).to_wkt()))
+    except (pyproj.exceptions.CRSError, RasterioError) as cause:
+        raise SurveyError(f"the CRS `{name}` is not known", where=path, remedy="write it as EPSG:number") from cause

@@ -65,7 +65,7 @@ class MeasuredEntry(Section):
 
 
 class DerivedEntry(Section):
-    """Computed from another: as a sensor's bands see it (``srf``), some of its ``bands``, or a terrain measure.
+    """Computed from another: as a sensor sees it (``srf``; all its bands, or ``bands``), its ``bands``, or a measure.
 
     ``unit`` and ``range`` are by default those of the modality it comes from; of ``slope`` (degrees) 0 to 90, of
     ``roughness`` the unit of the elevation, 0 to its whole range.
@@ -80,8 +80,8 @@ class DerivedEntry(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if sum(way is not None for way in (self.srf, self.bands, self.measure)) != 1:
-            raise ValueError("give one of `srf`, `bands` and `measure`")
+        if (self.measure is None) == (self.srf is None and self.bands is None):
+            raise ValueError("give `srf`, `bands`, or `srf` with some of its `bands`; else `measure`")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError("range must be [lowest, highest]")
         return self
@@ -128,6 +128,8 @@ class Survey(Section):
     sites: Annotated[dict[Name, SiteEntry], Field(min_length=1)]
     #: What labels in words mean, where they are not the classes' own names; None: no label.
     mapping: dict[str, Name | None] = Field(default_factory=dict)
+    #: Folder of what is expected of the data, relative to the workspace.
+    expectations: str = "data/expectations"
     params: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -46,6 +46,19 @@ def altered_site(bench: Bench) -> None:
     raster.write_bytes(content)
 
 
+EXPECTATION = """
+expectations:
+  - type: expect_column_values_to_%s
+    kwargs: {column: %s}
+    severity: warning
+    meta: {check: own, sentence: "{band}"}
+"""
+
+
+def expectations(text: str) -> Damage:
+    return lambda bench: (bench.root / "data" / "expectations" / "bands.yaml").write_text(text)
+
+
 CASES: dict[str, tuple[Damage, str]] = {
     "survey not YAML": (lambda b: b.survey.write_text("a: [1\n"), "is not valid YAML"),
     "survey missing": (lambda b: b.survey.unlink(), "cannot read the file"),
@@ -64,6 +77,13 @@ CASES: dict[str, tuple[Damage, str]] = {
     "rare class": (rare_class, "class calcite"),
     "values outside the declared range": (hot, "lie outside 200 to 400 K"),
     "site altered behind DVC": (altered_site, "differ from what DVC recorded"),
+    "expectations not YAML": (expectations("expectations: ["), "bands.yaml"),
+    "expectation of an unknown column": (expectations(EXPECTATION % ("between", "colour")), "the column `colour`"),
+    "unknown expectation": (
+        expectations(EXPECTATION % ("be_fine", "mean")),
+        "no expectation `expect_column_values_to_be_fine`",
+    ),
+    "no expectations": (lambda b: shutil.rmtree(b.root / "data" / "expectations"), "no expectations of the data"),
     "lock file in conflict": (lambda b: (b.root / "dvc.lock").write_text("<<<<<<< HEAD\na: [1\n"), "not valid YAML"),
     "no DVC": (lambda b: shutil.rmtree(b.root / ".dvc"), "DVC failed"),
 }

@@ -28,7 +28,7 @@ def test_sites_lists_what_ingest_made(bench: Bench) -> None:
 def test_validate_counts_its_checks(trained: Trained) -> None:
     bench, _ = trained
     verdict = json.loads(bench.run("validate", "--survey", str(bench.survey), "--json").stdout)
-    assert verdict["checked"] == 12
+    assert verdict["checked"] == 24
     assert verdict["passed"] + len({finding["check"] for finding in verdict["findings"]}) <= verdict["checked"]
     assert all(finding["severity"] == "warning" for finding in verdict["findings"])
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from outcrop.learning.encoders import Encoder, Standardise, pooled_trunk, strided_trunk
+from outcrop.learning.encoders import SMALLEST_VARIANCE, Encoder, Standardise, pooled_trunk, strided_trunk
 from outcrop.learning.networks import Input
 from outcrop.learning.student import StudentNetwork
 from outcrop.learning.teacher import TeacherNetwork, keep_some
@@ -159,20 +159,27 @@ def test_every_patch_is_large_enough_for_its_trunk(trunk: Trunk, stages: tuple[i
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("moments", [False, True])
 @pytest.mark.parametrize(("trunk", "stages", "side"), [(strided_trunk, (6,), 9), (pooled_trunk, (4, 6), 5)])
-def test_a_trunk_over_a_window_gives_every_patch(trunk: Trunk, stages: tuple[int, ...], side: int) -> None:
+def test_a_trunk_over_a_window_gives_every_patch(
+    trunk: Trunk, stages: tuple[int, ...], side: int, moments: bool
+) -> None:
     """Without strides: convolve the window once, average over each patch's share of it, and compare."""
     torch.manual_seed(0)
     layers = trunk(3, side, stages).eval()
-    encoder = Encoder(Standardise((1.0, 2.0, 3.0), (2.0, 1.0, 0.5)), layers, stages[-1], 5).eval()
+    encoder = Encoder(Standardise((1.0, 2.0, 3.0), (2.0, 1.0, 0.5)), layers, stages[-1], 5, moments=moments).eval()
     window = torch.randn(1, 3, 20, 17)
     cut = window.unfold(2, side, 1).unfold(3, side, 1)  # 1, bands, rows, cols, side, side
     rows, cols = cut.shape[2:4]
     expected = encoder(cut[0].permute(1, 2, 0, 3, 4).reshape(rows * cols, 3, side, side))
-    dense = encoder.trunk(encoder.standardise(window))
+    values = encoder.standardise(window)
+    dense = encoder.trunk(values)
     shrunk = window.shape[2] - dense.shape[2]
-    means = functional.avg_pool2d(dense, side - shrunk, stride=1)
-    found = encoder.linear(means[0].flatten(1).T)
+    pooled = [functional.avg_pool2d(dense, side - shrunk, stride=1)]
+    if moments:
+        mean, square = (functional.avg_pool2d(power, side, stride=1) for power in (values, values**2))
+        pooled += [mean, (square - mean**2 + SMALLEST_VARIANCE).sqrt()]
+    found = encoder.linear(torch.cat(pooled, dim=1)[0].flatten(1).T)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

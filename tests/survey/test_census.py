@@ -11,7 +11,7 @@ from conftest import TINY_SURVEY, TinySurvey, write_geotiff
 from nested import BLOCK, FOOTPRINT, MODALITIES, RANGES, Nested
 
 from outcrop.errors import DataError
-from outcrop.survey.census import Census, cells_path, load_census, take_census
+from outcrop.survey.census import STATISTICS, Census, cells_path, load_census, take_census, training_files
 from outcrop.survey.grids import Nesting
 from outcrop.survey.rasters import read_split, write_cog
 from outcrop.survey.sites import SPLITS, Band, Raster, Site
@@ -33,12 +33,19 @@ def test_usable_cells_are_those_of_a_split_with_whole_patches(nested: Nested) ->
         assert set(np.unique(found)) == {0, 1, 2, 3}
 
 
-def test_counts_and_overlap(nested: Nested) -> None:
+def test_counts_of_blocks_and_of_lost_labels(nested: Nested) -> None:
     census = nested.reader.census
-    for site, truth in zip(nested.sites, nested.truths, strict=True):
-        labelled = np.argwhere(truth.labels != 255)
-        covered = sum(truth.whole(row, col) for row, col in labelled)
-        assert census.overlap[f"{site.name}/one"] == covered / len(labelled)
+    rows = [dict(zip(census.labels, row, strict=True)) for row in zip(*census.labels.values(), strict=True)]
+    assert len(rows) == 2 * 3
+    for row in rows:
+        place = [site.name for site in nested.sites].index(row["site"])
+        truth, used = nested.truths[place], np.load(cells_path(census.cells, row["site"], row["scene"])) > 0
+        labelled = truth.labels == census.class_names.index(row["class"])
+        cells = np.argwhere(labelled)
+        assert (row["scene"], row["labelled"], row["usable"]) == ("one", len(cells), (labelled & used).sum())
+        assert row["lost"] == sum(not truth.whole(*cell) for cell in cells) > 0
+        for name in MODALITIES:
+            assert row[f"lost_in_{name}"] == sum(not np.isfinite(truth.patch(name, *cell)).all() for cell in cells)
     for block, counts, usable in zip(census.blocks, census.counts, census.usable, strict=True):
         cells = np.load(cells_path(census.cells, nested.sites[block.site].name, "one"))
         part = np.s_[block.tile.row : block.tile.row + BLOCK, block.tile.col : block.tile.col + BLOCK]
@@ -115,26 +122,51 @@ def coarse_survey(folder: Path) -> TinySurvey:
 
 
 def test_statistics_of_every_band(nested: Nested) -> None:
-    rows = {(row.site, row.modality, row.band): row for row in nested.reader.census.bands}
-    assert len(rows) == len(nested.reader.census.bands) == 2 * (3 + 1 + 2)
+    columns = nested.reader.census.bands
+    rows = {
+        tuple(map(str, key)): dict(zip(columns, row, strict=True))
+        for key, row in zip(
+            zip(columns["site"], columns["modality"], columns["band"], strict=True),
+            zip(*columns.values(), strict=True),
+            strict=True,
+        )
+    }
+    assert len(rows) == len(columns["band"]) == 2 * (3 + 1 + 2)
     for site, truth in zip(nested.sites, nested.truths, strict=True):
         for modality in ("rgb", "elevation"):  # pixels of a coarser one belong to more than one block
             low, high = RANGES[modality]
             for band, values in zip(site.scenes[0].rasters[modality].bands, truth.rasters[modality], strict=True):
                 row, seen = rows[site.name, modality, band.name], values[np.isfinite(values)].astype(np.float64)
-                assert row.pixels == values.size
-                assert row.nodata_share == pytest.approx(1 - seen.size / values.size)
-                assert row.outside_share == pytest.approx(np.mean((seen < low) | (seen > high)))
-                assert (row.minimum, row.maximum) == (seen.min(), seen.max())
-                assert (row.mean, row.std) == (pytest.approx(seen.mean()), pytest.approx(seen.std()))
+                assert row["pixels"] == values.size
+                assert row["nodata_share"] == pytest.approx(1 - seen.size / values.size)
+                assert row["outside_share"] == pytest.approx(np.mean((seen < low) | (seen > high)))
+                assert row["saturated_share"] == pytest.approx(np.mean(seen >= high))
+                assert (row["minimum"], row["maximum"]) == (seen.min(), seen.max())
+                assert (row["mean"], row["std"]) == (pytest.approx(seen.mean()), pytest.approx(seen.std()))
+                assert row["duplicate_of"] == ""
 
 
 def test_a_census_is_read_back_as_it_was_taken(nested: Nested) -> None:
     taken, read = nested.reader.census, load_census(nested.folder / "census")
     for name in ("counts", "usable"):
         np.testing.assert_array_equal(getattr(read, name), getattr(taken, name))
-    blank = {"counts": None, "usable": None}
+    for name in STATISTICS:
+        stored, known = getattr(read, name), getattr(taken, name)
+        assert list(stored) == list(known)
+        for column in known:
+            np.testing.assert_array_equal(stored[column], known[column])
+    blank = dict.fromkeys(("counts", "usable", *STATISTICS))
     assert replace(read, **blank) == replace(taken, **blank)
+
+
+def test_what_is_only_told_is_not_trained_on(nested: Nested, tmp_path: Path) -> None:
+    """Taken again with other ranges, the census tells of other values out of range; the training files are the same."""
+    ranges = {name: (low / 2, high / 2) for name, (low, high) in RANGES.items()}
+    again = take_census(nested.sites, FOOTPRINT, ranges, tmp_path)
+    assert (again.bands["outside_share"] != nested.reader.census.bands["outside_share"]).any()
+    before, after = training_files(nested.folder / "census"), training_files(tmp_path)
+    assert [path.name for path in after] == ["census.json", "blocks.npz", "east.one.npy", "west.one.npy"]
+    assert [path.read_bytes() for path in after] == [path.read_bytes() for path in before]
 
 
 def with_raster(site: Site, **changes: object) -> Site:

@@ -72,7 +72,7 @@ BAD_INPUTS: dict[str, tuple[Damage, type[OutcropError], str]] = {
     "unknown sensor": (
         entry(*THERMAL, value={"sensor": "hubble", "unit": "K", "range": [0, 1]}),
         SurveyError,
-        "`hubble` is not known, only aster, aviris, sentinel2",
+        "`hubble` is not known, only aster, aviris, landsat8_oli",
     ),
     "apart": (swap("thermal.tif", ONE, origin=(EAST + 64 * CELL, NORTH)), SurveyError, "do not overlap"),
     "no whole ratio": (swap("thermal.tif", ONE, cell=7.0), SurveyError, "do not nest"),
@@ -87,10 +87,10 @@ BAD_INPUTS: dict[str, tuple[Damage, type[OutcropError], str]] = {
         SurveyError,
         "is not north-up",
     ),
-    "another CRS": (
+    "another CRS, elsewhere": (
         swap("thermal.tif", ONE, crs="EPSG:32628"),
         SurveyError,
-        "is in EPSG:32628, the labels are in EPSG:32627",
+        "the raster and the labels do not overlap",
     ),
     "no CRS": (without_crs("rgb.tif"), SurveyError, "the labels have a CRS, the raster has none"),
     "labels without CRS": (without_crs("labels.tif"), SurveyError, "the raster has a CRS, the labels have none"),
