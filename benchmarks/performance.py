@@ -96,6 +96,11 @@ BENCHMARKS = (
         ),
     ),
     Benchmark(
+        "cubes",
+        {"megabytes": 4},
+        (_target("cubes", "ingest of a 2 GB cube: peak memory", "peak_mb", 500, shown="{:.0f} MB"),),
+    ),
+    Benchmark(
         "overhead",
         {"repetitions": 1},
         (

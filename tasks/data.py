@@ -14,8 +14,8 @@ from outcrop.params import Params, read_yaml
 from outcrop.record.digests import digest_value
 from outcrop.record.provenance import code_digest
 from outcrop.survey.ingest import ingest_site
+from outcrop.survey.raw.scenes import expand_scenes
 from outcrop.survey.remarks import remarks
-from outcrop.survey.scenes import expand_scenes
 from outcrop.survey.sites import MANIFEST, read_site
 from outcrop.survey.surveys import Survey
 from tasks.progress import Progress

@@ -12,8 +12,8 @@ from pyproj import CRS
 from outcrop.errors import OutcropError
 from outcrop.survey.entries import RasterEntry
 from outcrop.survey.grids import Grid
-from outcrop.survey.layers import Base, Layer
-from outcrop.survey.pointclouds import MEASURES, lay_points
+from outcrop.survey.raw.layers import Base, Layer
+from outcrop.survey.raw.pointclouds import MEASURES, lay_points
 from outcrop.survey.surveys import Survey
 
 EAST, NORTH, CELL = 500_000.0, 7_100_000.0, 2.0

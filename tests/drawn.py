@@ -10,8 +10,8 @@ import shapely
 from conftest import CELL, CRS, EAST, NORTH, write_geotiff
 
 from outcrop.survey.grids import Grid
-from outcrop.survey.labels import LabelLayer, lay_labels
-from outcrop.survey.sources import inspect
+from outcrop.survey.raw.labels import LabelLayer, lay_labels
+from outcrop.survey.raw.sources import inspect
 from outcrop.survey.surveys import Survey
 
 #: Cells of the scene, from north to south and west to east, of CELL metres.

@@ -16,8 +16,8 @@ from outcrop.errors import SurveyError
 from outcrop.survey.declarations import choose, declare
 from outcrop.survey.geotiffs import open_geotiff
 from outcrop.survey.grids import Grid
-from outcrop.survey.layers import Layer
 from outcrop.survey.rasters import Piece, pieces, read_window
+from outcrop.survey.raw.layers import Layer
 from outcrop.survey.sites import Band, Raster
 from outcrop.survey.surveys import DerivedEntry, Survey
 

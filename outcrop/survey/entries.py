@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from outcrop.params import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-#: A scene's id; one ``*`` stands for the scene key, see `outcrop.survey.scenes`.
+#: A scene's id; one ``*`` stands for the scene key, see `outcrop.survey.raw.scenes`.
 SceneName = Annotated[str, Field(pattern=r"^(?:[a-z0-9][a-z0-9_-]*)?\*?[a-z0-9_-]*$", min_length=1)]
 
 

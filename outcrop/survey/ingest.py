@@ -12,13 +12,13 @@ from outcrop.survey.catalogues import write_site
 from outcrop.survey.declarations import derivation_order
 from outcrop.survey.derive import lay_derived
 from outcrop.survey.entries import SceneEntry
-from outcrop.survey.labels import lay_labels
-from outcrop.survey.layers import lay_over
-from outcrop.survey.pointclouds import is_point_cloud, lay_points
 from outcrop.survey.rasters import class_raster, write_cog
-from outcrop.survey.scenes import expand_scenes
+from outcrop.survey.raw.labels import lay_labels
+from outcrop.survey.raw.layers import lay_over
+from outcrop.survey.raw.pointclouds import is_point_cloud, lay_points
+from outcrop.survey.raw.scenes import expand_scenes
+from outcrop.survey.raw.sources import inspect
 from outcrop.survey.sites import NO_LABEL, LabelClass, Scene, Site, read_site
-from outcrop.survey.sources import inspect
 from outcrop.survey.splits import write_splits
 from outcrop.survey.staging import staged
 from outcrop.survey.surveys import SiteEntry, Survey

@@ -1,6 +1,7 @@
 """Reading and writing windows of a site's rasters: what the stored numbers mean is decided here and nowhere else."""
 
 from collections.abc import Callable, Iterable, Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +173,8 @@ def _write_tiles(raster: Raster, path: Path, contents: Iterable[Piece]) -> None:
         "crs": raster.grid.crs,
         "transform": raster.grid.transform,
         "tiled": True,
-        "blockxsize": PIECE,
-        "blockysize": PIECE,
+        "blockxsize": _fitting(PIECE, raster.grid),
+        "blockysize": _fitting(PIECE, raster.grid),
         "interleave": "band",  # the copy reads band by band: of 224 interleaved ones it would decode all for each
         "BIGTIFF": "IF_SAFER",
     }
@@ -196,7 +197,12 @@ def _add_overviews(raster: Raster, path: Path, classes: bool) -> None:
 
 
 def _tile(raster: Raster) -> int:
-    return PIECE if len(raster.bands) <= MANY_BANDS else PIECE // 2
+    return _fitting(PIECE if len(raster.bands) <= MANY_BANDS else PIECE // 2, raster.grid)
+
+
+def _fitting(tile: int, grid: Grid) -> int:
+    """A tile no larger than a small raster needs; TIFF wants a multiple of 16."""
+    return min(tile, 16 * ceil(max(grid.height, grid.width) / 16))
 
 
 def _cog_options(raster: Raster) -> dict[str, object]:

@@ -20,7 +20,7 @@ from drawn import (
 )
 
 from outcrop.survey.grids import Grid
-from outcrop.survey.points import lay_points
+from outcrop.survey.raw.points import lay_points
 
 
 def test_cells_that_hold_points_take_their_class(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from outcrop.errors import SurveyError
 from outcrop.survey.geotiffs import CACHE_MB
-from outcrop.survey.hdf5 import check_whole
-from outcrop.survey.headers import Header, Opener, Read
+from outcrop.survey.raw.hdf5 import check_whole
+from outcrop.survey.raw.headers import Header, Opener, Read
 from outcrop.survey.sites import Band
 
 #: dtype of stored numbers, by the code of their type.

@@ -16,9 +16,9 @@ import shapely
 from shapely.errors import ShapelyError
 
 from outcrop.errors import DataError, SurveyError
-from outcrop.survey.csvfiles import column, listed, read_table
 from outcrop.survey.entries import PointEntry, PolygonEntry
-from outcrop.survey.sources import raw_file
+from outcrop.survey.raw.csvfiles import column, listed, read_table
+from outcrop.survey.raw.sources import raw_file
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.errors import DataError
-from outcrop.survey.csvfiles import column, listed, normalized, read_table, texts
 from outcrop.survey.entries import PointEntry, PolygonEntry
+from outcrop.survey.raw.csvfiles import column, listed, normalized, read_table, texts
+from outcrop.survey.raw.sources import raw_file
+from outcrop.survey.raw.vectors import counted
 from outcrop.survey.sites import NO_LABEL
-from outcrop.survey.sources import raw_file
 from outcrop.survey.surveys import Survey
-from outcrop.survey.vectors import counted
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -8,8 +8,8 @@ import shapely
 from numpy.typing import NDArray
 
 from outcrop.errors import DataError, SurveyError
-from outcrop.survey.layers import Base
-from outcrop.survey.vectors import counted, crs_label
+from outcrop.survey.raw.layers import Base
+from outcrop.survey.raw.vectors import counted, crs_label
 
 if TYPE_CHECKING:
     import geopandas as gpd

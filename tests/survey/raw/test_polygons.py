@@ -26,7 +26,7 @@ from drawn import (
 from pyproj import Transformer
 
 from outcrop.survey.grids import Grid
-from outcrop.survey.polygons import lay_polygons
+from outcrop.survey.raw.polygons import lay_polygons
 
 
 def test_cells_take_the_class_of_the_polygon_that_holds_their_centre(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ from drawn import (
 from rasterio.features import shapes
 
 from outcrop.errors import DataError, OutcropError, SurveyError
-from outcrop.survey.labels import LabelLayer, lay_labels
 from outcrop.survey.rasters import read_labels
-from outcrop.survey.sources import inspect
+from outcrop.survey.raw.labels import LabelLayer, lay_labels
+from outcrop.survey.raw.sources import inspect
 from outcrop.survey.surveys import DATA_VARIABLE, Survey
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.survey.geotiffs import open_raw
-from outcrop.survey.headers import Header, Opener, Read, dataset_header, micrometres
+from outcrop.survey.raw.headers import Header, Opener, Read, dataset_header, micrometres
 from outcrop.survey.sites import Band
 
 #: How data files end whose header is named ``<stem>.hdr``.

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from outcrop.survey.grids import Grid
 from outcrop.survey.rasters import Piece, pieces
+from outcrop.survey.raw.vectors import counted
 from outcrop.survey.sites import NO_LABEL
-from outcrop.survey.vectors import counted
 
 
 def find_cells(x: NDArray[np.float64], y: NDArray[np.float64], grid: Grid) -> NDArray[np.intp]:

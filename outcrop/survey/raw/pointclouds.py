@@ -14,11 +14,11 @@ from outcrop.errors import SurveyError
 from outcrop.survey.declarations import declare
 from outcrop.survey.entries import RasterEntry
 from outcrop.survey.grids import Grid, Nesting
-from outcrop.survey.layers import Base, Layer
 from outcrop.survey.rasters import Piece, pieces
-from outcrop.survey.returns import Cloud, inspect_cloud, read_returns
+from outcrop.survey.raw.layers import Base, Layer
+from outcrop.survey.raw.returns import Cloud, inspect_cloud, read_returns
+from outcrop.survey.raw.sources import raw_file
 from outcrop.survey.sites import Band, Raster
-from outcrop.survey.sources import raw_file
 from outcrop.survey.surveys import MeasuredEntry, Survey
 
 #: What a band of a point cloud can hold, by its name: height of the ground; of the highest return above the ground; of

@@ -12,14 +12,14 @@ import rasterio.dtypes
 from numpy.typing import NDArray
 
 from outcrop.errors import SurveyError
-from outcrop.survey.bands import raster_bands, take
 from outcrop.survey.grids import Grid, Nesting, nest
-from outcrop.survey.headers import Read
 from outcrop.survey.rasters import Piece, pieces, to_unit
+from outcrop.survey.raw.bands import raster_bands, take
+from outcrop.survey.raw.headers import Read
+from outcrop.survey.raw.sources import Source, opened
+from outcrop.survey.raw.warps import opened_warp, plan_warp, same_places
 from outcrop.survey.sites import Raster
-from outcrop.survey.sources import Source, opened
 from outcrop.survey.surveys import MeasuredEntry, Survey
-from outcrop.survey.warps import opened_warp, plan_warp, same_places
 
 #: Opens a raster for reading windows of the modality's grid.
 Opener = Callable[[], AbstractContextManager[Read]]

@@ -13,18 +13,18 @@ from rasterio.windows import Window
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.survey.entries import GridEntry, PointEntry, PolygonEntry, RasterEntry, SceneEntry
-from outcrop.survey.features import Box, check_polygons, features_near, scene_box, shapes_on
 from outcrop.survey.geotiffs import open_raw
 from outcrop.survey.grids import Grid
-from outcrop.survey.layers import Base
-from outcrop.survey.points import find_cells, lay_points
-from outcrop.survey.polygons import lay_polygons
 from outcrop.survey.rasters import Piece, pieces
+from outcrop.survey.raw.features import Box, check_polygons, features_near, scene_box, shapes_on
+from outcrop.survey.raw.layers import Base
+from outcrop.survey.raw.points import find_cells, lay_points
+from outcrop.survey.raw.polygons import lay_polygons
+from outcrop.survey.raw.sources import Source, inspect, reading
+from outcrop.survey.raw.vectors import counted, read_features
+from outcrop.survey.raw.words import classify
 from outcrop.survey.sites import NO_LABEL
-from outcrop.survey.sources import Source, inspect, reading
 from outcrop.survey.surveys import ClassEntry, Survey
-from outcrop.survey.vectors import counted, read_features
-from outcrop.survey.words import classify
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -20,10 +20,10 @@ from rasterio.warp import reproject, transform
 from outcrop.errors import SurveyError
 from outcrop.survey.grids import Grid, Nesting
 from outcrop.survey.ground import crs_title
-from outcrop.survey.headers import Read
 from outcrop.survey.rasters import to_unit
+from outcrop.survey.raw.headers import Read
+from outcrop.survey.raw.sources import Source, opened
 from outcrop.survey.sites import Raster
-from outcrop.survey.sources import Source, opened
 
 Points = NDArray[np.float64]
 #: What both grids are taken to be in where neither has a CRS: with no curvature to mind, any plane will do.

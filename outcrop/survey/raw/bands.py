@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcrop.errors import DataError, SurveyError
-from outcrop.survey.csvfiles import column, read_table
 from outcrop.survey.declarations import declare
-from outcrop.survey.headers import Read
+from outcrop.survey.raw.csvfiles import column, read_table
+from outcrop.survey.raw.headers import Read
+from outcrop.survey.raw.sources import Source, raw_file
 from outcrop.survey.sites import Band
-from outcrop.survey.sources import Source, raw_file
 from outcrop.survey.surveys import BandNumbers, MeasuredEntry, Survey
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ def take(source: Source, numbers: Sequence[BandNumbers] | None) -> Source:
     if numbers is None:
         return source
     chosen = [number - 1 for each in numbers for number in _numbers(each)]
-    wrong = next((band for band in chosen if band >= source.count or chosen.count(band) > 1), None)
-    if wrong is not None or not chosen:
-        said = "no band" if wrong is None else f"band {wrong + 1}" + (" twice" if wrong < source.count else "")
+    wrong = [f"the empty range {each}" for each in numbers if not _numbers(each)]
+    wrong += [f"band {band + 1}" for band in chosen if band >= source.count]
+    wrong += [f"band {band + 1} twice" for band in chosen if chosen.count(band) > 1]
+    if wrong:
         raise SurveyError(
-            f"`take` names {said}, the raster has {source.count}", where=source.path, remedy="correct it in the survey"
+            f"`take` names {wrong[0]}, the raster has {source.count} bands",
+            where=source.path,
+            remedy="correct it in the survey",
         )
     header = source.header
 

@@ -9,29 +9,13 @@ import rasterio
 from affine import Affine
 from conftest import CELL, CRS, EAST, NORTH, SIDE, TinySurvey, write_geotiff
 from rasterio.warp import Resampling, reproject, transform, transform_bounds
-from test_sources import write_envi
+from rawfiles import CELLS, lay, stored, write_envi
 
-from outcrop.errors import DataError, OutcropError, SurveyError
+from outcrop.errors import SurveyError
 from outcrop.survey.rasters import read_window
 from outcrop.survey.sites import Band, Raster
 
 GRID = Affine(CELL, 0, EAST, 0, -CELL, NORTH)
-#: (bands, height, width) on the base grid, every number another.
-CUBE = np.arange(4 * SIDE * SIDE, dtype=np.int16).reshape(4, SIDE, SIDE)
-
-
-def lay(survey: TinySurvey, path: Path, *, files: Any = None, **modality: Any) -> Raster:
-    """Ingest one raw file as the modality ``lwir`` of the tiny survey, instead of all others."""
-    survey.entries["modalities"] = {"lwir": {"unit": "K", "range": [-1e6, 1e6], **modality}}
-    scene = survey.entries["sites"]["north"]["scenes"]["first"]
-    scene["rasters"] = {"lwir": files or str(path.relative_to(survey.raw))}
-    survey.entries["params"] |= {"teacher": {"modalities": ["lwir"]}, "student": {"modalities": ["lwir"]}}
-    return survey.ingest().scenes[0].rasters["lwir"]
-
-
-def stored(raster: Raster) -> np.ndarray:
-    with rasterio.open(raster.path) as dataset:
-        return dataset.read()
 
 
 def unit(raster: Raster) -> np.ndarray:
@@ -136,8 +120,8 @@ def test_a_raster_that_does_not_nest_is_resampled_where_the_survey_says_how(tiny
 
 
 def test_a_raster_that_nests_is_cut_even_so(tiny_survey: TinySurvey) -> None:
-    raster = lay(tiny_survey, write_geotiff(tiny_survey.raw / "a.tif", CUBE), resampling="cubic")
-    np.testing.assert_array_equal(stored(raster), CUBE)
+    raster = lay(tiny_survey, write_geotiff(tiny_survey.raw / "a.tif", CELLS), resampling="cubic")
+    np.testing.assert_array_equal(stored(raster), CELLS)
     assert raster.notes == () and raster.dtype == "int16"
 
 
@@ -167,8 +151,8 @@ def test_a_dark_pixel_does_not_become_a_hole(tiny_survey: TinySurvey) -> None:
 
 def test_one_crs_under_two_names_is_one(tiny_survey: TinySurvey) -> None:
     wkt = rasterio.CRS.from_string("+proj=utm +zone=27 +ellps=WGS84 +units=m").to_wkt()
-    raster = lay(tiny_survey, write_geotiff(tiny_survey.raw / "a.tif", CUBE, crs=wkt))
-    np.testing.assert_array_equal(stored(raster), CUBE)
+    raster = lay(tiny_survey, write_geotiff(tiny_survey.raw / "a.tif", CELLS, crs=wkt))
+    np.testing.assert_array_equal(stored(raster), CELLS)
     assert raster.grid.crs == CRS and raster.notes == ()
 
 
@@ -212,84 +196,24 @@ def test_an_envi_cube_becomes_a_site(tiny_survey: TinySurvey) -> None:
     centre = ", ".join(f"{450 + 100 * band}" for band in range(4))
     place = f"map info = {{UTM, 1, 1, {EAST}, {NORTH}, {CELL}, {CELL}, 27, North, WGS-84}}"
     more = f"{place}\nwavelength units = nm\nwavelength = {{{centre}}}\ndata ignore value = 9"
-    path = write_envi(tiny_survey.raw / "flight" / "cube.img", CUBE, "bip", more=more)
+    path = write_envi(tiny_survey.raw / "flight" / "cube.img", CELLS, "bip", more=more)
     raster = lay(tiny_survey, path.with_suffix(".hdr"), approximate=True)
-    np.testing.assert_array_equal(stored(raster), CUBE)
+    np.testing.assert_array_equal(stored(raster), CELLS)
     assert raster.bands == tuple(Band(str(n + 1), round(0.45 + n / 10, 9)) for n in range(4))
     assert raster.approximate and raster.nodata == 9
 
 
-@pytest.mark.parametrize(
-    ("taken", "bands"),
-    [([3], [3]), (["2-4"], [2, 3, 4]), ([4, "1-2"], [4, 1, 2])],
-)
-@pytest.mark.parametrize("several", [False, True])
-def test_bands_are_taken_by_number(taken: list[Any], bands: list[int], several: bool, tiny_survey: TinySurvey) -> None:
-    files = [str(write_geotiff(tiny_survey.raw / "a.tif", CUBE).relative_to(tiny_survey.raw))]
-    if several:
-        write_geotiff(tiny_survey.raw / "a.tif", CUBE[:3])
-        files.append(str(write_geotiff(tiny_survey.raw / "b.tif", CUBE[3:]).relative_to(tiny_survey.raw)))
-    raster = lay(tiny_survey, tiny_survey.raw / "a.tif", files=files, take=taken)
-    np.testing.assert_array_equal(stored(raster), CUBE[[band - 1 for band in bands]])
-    assert [band.name for band in raster.bands] == [str(band) for band in bands]
-
-
-def test_bands_are_the_surveys_and_wavelengths_the_files(tiny_survey: TinySurvey) -> None:
-    path = write_geotiff(tiny_survey.raw / "a.tif", CUBE[:2])
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(2, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.5")
-    sensor = {"sensor": "sentinel2", "bands": ["B04", "B02"]}
-    red, blue = lay(tiny_survey, path, **sensor).bands
-    assert red == Band("B04", 0.6646, red.fwhm_um) and red.fwhm_um is not None
-    assert (blue.name, blue.centre_um) == ("B02", 0.5) and blue.fwhm_um is not None
-    assert lay(tiny_survey, path, bands=["a", "b"]).bands == (Band("a"), Band("b", 0.5))
-    assert lay(tiny_survey, path).bands == (Band("1"), Band("2", 0.5))
-
-
-@pytest.mark.parametrize(
-    ("table", "names"),
-    [("band,centre_um,fwhm_um\nx,0.4,0.01\ny,0.5,0.02", "xy"), ("fwhm_um,centre_um\n0.01,0.4\n0.02,0.5\n", "ab")],
-)
-def test_a_table_of_wavelengths_comes_before_the_files(table: str, names: str, tiny_survey: TinySurvey) -> None:
-    path = write_geotiff(tiny_survey.raw / "a.tif", CUBE[:2])
-    with rasterio.open(path, "r+") as dataset:
-        dataset.descriptions = ("a", "b")
-        dataset.update_tags(2, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.7")
-    (tiny_survey.raw / "bands.csv").write_text(table)
-    bands = lay(tiny_survey, path, wavelengths="bands.csv").bands
-    assert bands == (Band(names[0], 0.4, 0.01), Band(names[1], 0.5, 0.02))
-
-
-def scales(path: Path) -> None:
-    with rasterio.open(path, "r+") as dataset:
-        dataset.scales = (1, 2, 3, 4)
-
-
-HEAD = "band,centre_um,fwhm_um\n"
-BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str, type[OutcropError], str]] = {
-    "band beyond": ({}, {"take": ["3-5"]}, "", SurveyError, "`take` names band 5, the raster has 4"),
-    "band twice": ({}, {"take": [2, "1-3"]}, "", SurveyError, "`take` names band 2 twice, the raster has 4"),
-    "backwards": ({}, {"take": ["3-1"]}, "", SurveyError, "`take` names no band"),
-    "too few names": ({}, {"take": [1], "bands": ["a", "b"]}, "", SurveyError, "has 1 bands, `bands` .* names 2"),
-    "short table": ({}, {}, HEAD + "a,0.4,0.01", SurveyError, "has 4 bands, the table `bands.csv` .* names 1"),
-    "no column": ({}, {}, "band,centre\na,0.4", SurveyError, "no column `centre_um`, only band, centre"),
-    "no number": ({}, {}, HEAD + "a,0.4,0.01\nb,red,0.01", DataError, "line 3 has `red` as centre_um"),
-    "nanometres below zero": ({}, {}, HEAD + "a,-400,10", DataError, "line 2 has `-400` as centre_um"),
-    "a name twice": ({}, {}, HEAD + "a,0.4,0.1\na,0.5,0.1", SurveyError, "two bands have the same name"),
-    "elsewhere": ({"crs": "EPSG:3031"}, {}, "", SurveyError, "the raster and the labels do not overlap"),
-    "no place in the other CRS": ({"crs": "EPSG:4326"}, {}, "", SurveyError, "do not overlap"),
+BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "elsewhere": ({"crs": "EPSG:3031"}, {}, "the raster and the labels do not overlap"),
+    "no place in the other CRS": ({"crs": "EPSG:4326"}, {}, "the raster and the labels do not overlap"),
     "part, without nodata": (
         {"cell": 7.0},
         {"resampling": "nearest"},
-        "",
-        SurveyError,
         "covers only a part of the labels and has no nodata value",
     ),
     "bare pixel numbers": (
         {"crs": CRS, "transform": None},
         {"resampling": "nearest"},
-        "",
-        SurveyError,
         "cannot be laid over each other without georeference",
     ),
 }
@@ -297,21 +221,10 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str, type[OutcropError], st
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_does_not_fit_is_one_sentence(name: str, tiny_survey: TinySurvey) -> None:
-    profile, modality, table, error, message = BAD[name]
-    path = write_geotiff(tiny_survey.raw / "a.tif", CUBE, **profile)
-    if table:
-        (tiny_survey.raw / "bands.csv").write_text(table)
-        modality = {**modality, "wavelengths": "bands.csv"}
-    with pytest.raises(error, match=message) as caught:
+    profile, modality, message = BAD[name]
+    path = write_geotiff(tiny_survey.raw / "a.tif", CELLS, **profile)
+    with pytest.raises(SurveyError, match=message) as caught:
         lay(tiny_survey, path, **modality)
     text = str(caught.value)
-    assert str(tiny_survey.raw) in text and ";" in text and "\n" not in text and text.endswith(".")
+    assert str(path) in text and ";" in text and "\n" not in text and text.endswith(".")
     assert list(tiny_survey.destination.iterdir()) == []
-
-
-def test_bands_of_different_scales_need_the_surveys(tiny_survey: TinySurvey) -> None:
-    path = write_geotiff(tiny_survey.raw / "a.tif", CUBE)
-    scales(path)
-    with pytest.raises(SurveyError, match="the bands have different scales"):
-        lay(tiny_survey, path)
-    assert lay(tiny_survey, path, scale=0.5).scale == 0.5

@@ -12,8 +12,8 @@ from rasterio.features import rasterize
 
 from outcrop.survey.grids import Grid
 from outcrop.survey.rasters import Piece, pieces, windows
+from outcrop.survey.raw.vectors import counted
 from outcrop.survey.sites import NO_LABEL
-from outcrop.survey.vectors import counted
 
 #: Rows by which centres are looked at too low: GDAL gives a centre on the border between two polygons to both of them.
 NUDGE = 1e-6

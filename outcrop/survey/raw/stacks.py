@@ -10,7 +10,7 @@ import numpy as np
 from affine import Affine
 
 from outcrop.errors import SurveyError
-from outcrop.survey.headers import Header, Read
+from outcrop.survey.raw.headers import Header, Read
 
 
 def stack(headers: Sequence[Header], paths: Sequence[Path]) -> Header:

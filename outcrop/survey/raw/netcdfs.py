@@ -5,8 +5,8 @@ from typing import Any
 
 from outcrop.errors import SurveyError
 from outcrop.survey.geotiffs import open_raw
-from outcrop.survey.hdf5 import check_whole
-from outcrop.survey.headers import Header, dataset_header, micrometres
+from outcrop.survey.raw.hdf5 import check_whole
+from outcrop.survey.raw.headers import Header, dataset_header, micrometres
 from outcrop.survey.sites import Band
 
 #: Tag of a band: its place on the dimension whose name follows.

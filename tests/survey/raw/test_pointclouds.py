@@ -12,11 +12,11 @@ from clouds import CELL, GRID, RETURNS, check, lay, make_points, make_survey, on
 from conftest import PROJECT
 
 from outcrop.errors import SurveyError
-from outcrop.survey import returns
 from outcrop.survey.entries import RasterEntry
 from outcrop.survey.geotiffs import grid_of
 from outcrop.survey.grids import Grid, Nesting
-from outcrop.survey.pointclouds import NO_GROUND, fill, is_point_cloud
+from outcrop.survey.raw import returns
+from outcrop.survey.raw.pointclouds import NO_GROUND, fill, is_point_cloud
 from outcrop.survey.surveys import DATA_VARIABLE
 
 RAW = Path(os.environ.get(DATA_VARIABLE, PROJECT.parent / "shared" / "data"))

@@ -9,7 +9,7 @@ from conftest import TinySurvey, write_geotiff
 from outcrop.errors import SurveyError
 from outcrop.survey.entries import RasterEntry, SceneEntry
 from outcrop.survey.rasters import read_labels
-from outcrop.survey.scenes import expand_scenes
+from outcrop.survey.raw.scenes import expand_scenes
 
 
 def entry(**changes: object) -> SceneEntry:

@@ -17,14 +17,14 @@ from rasterio.errors import RasterioError
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.survey.entries import RasterEntry
-from outcrop.survey.envi import envi_header, pair
 from outcrop.survey.geotiffs import crs_name
 from outcrop.survey.grids import Grid
-from outcrop.survey.headers import Header, Opener, Read, geotiff_header
-from outcrop.survey.matfiles import mat_header
-from outcrop.survey.netcdfs import netcdf_header
+from outcrop.survey.raw.envi import envi_header, pair
+from outcrop.survey.raw.headers import Header, Opener, Read, geotiff_header
+from outcrop.survey.raw.matfiles import mat_header
+from outcrop.survey.raw.netcdfs import netcdf_header
+from outcrop.survey.raw.stacks import stack
 from outcrop.survey.sites import Band
-from outcrop.survey.stacks import stack
 from outcrop.survey.surveys import DATA_VARIABLE
 
 DTYPES = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"}

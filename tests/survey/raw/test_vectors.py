@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from outcrop.errors import DataError, OutcropError, SurveyError
 from outcrop.survey.entries import Labels, PointEntry, PolygonEntry
-from outcrop.survey.vectors import read_features
+from outcrop.survey.raw.vectors import read_features
 
 CRS = "EPSG:32627"
 BOXES = [shapely.box(10 * i, 5 * i, 10 * i + 8, 5 * i + 9) for i in range(4)]
@@ -280,6 +280,6 @@ def test_coordinates_keep_their_digits(tmp_path: Path) -> None:
 
 
 def test_ingest_brings_geopandas_only_where_labels_are_features() -> None:
-    code = "import sys, outcrop.survey.labels; print('geopandas' in sys.modules)"
+    code = "import sys, outcrop.survey.raw.labels; print('geopandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
