@@ -14,7 +14,7 @@ def forest(job: Job, key: str, validated: Reference) -> dict[str, str]:
     """Train and score a random forest on the student's modalities and on the teacher's."""
     material = gather(job, validated)
     with job.tracker.step(job.parent, "forest", key) as run, results_of(job.workspace, "forest", key) as folder:
-        rungs = {"rgb": material.modalities("student"), "all": material.modalities("teacher")}
+        rungs = {"student": material.modalities("student"), "all": material.modalities("teacher")}
         save_scores(folder / SCORES, score_forests(material, rungs))
         run.params(job.params.dump()["forest"])
     return refer(job.workspace, "forest", key, run.run_id)

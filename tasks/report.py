@@ -53,7 +53,7 @@ ROWS = (
     ("forest/all", "forest", "all sensors, labels"),
     ("student", "student", "distilled"),
     ("control", "control", "the student's network on labels alone"),
-    ("forest/rgb", "forest", "the student's sensors, labels"),
+    ("forest/student", "forest", "the student's sensors, labels"),
 )
 
 

@@ -93,7 +93,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
         "forest, all sensors": result["forest"]["all"],
         "student, distilled": result["student"],
         "control, labels only": result["control"],
-        "forest, same sensors": result["forest"]["rgb"],
+        "forest, same sensors": result["forest"]["student"],
     }
     for name, m in rows.items():
         latency = "" if m["latency_ms_p50"] is None else f"{m['latency_ms_p50']:.2f}"

@@ -153,7 +153,9 @@ def write_cog(raster: Raster, contents: Iterable[Piece], *, classes: bool = Fals
             _write_tiles(raster, tiles, contents)
             _add_overviews(raster, tiles, classes)
             # GDAL writes a COG only as a copy of a finished raster, for its overviews come first in the file.
-            rasterio.shutil.copy(tiles, raster.path, driver="COG", **_cog_options(raster))
+            # It makes the tiles of a small raster, but would warn of each that they are smaller than it expects.
+            with rasterio.Env(GDAL_VALIDATE_CREATION_OPTIONS=False):
+                rasterio.shutil.copy(tiles, raster.path, driver="COG", **_cog_options(raster))
     except (RasterioError, CPLE_BaseError, OSError) as cause:
         raise WorkspaceError(
             "the raster cannot be written", where=raster.path, remedy="check free space and write permission"

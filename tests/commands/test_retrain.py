@@ -62,7 +62,7 @@ def test_the_command_prints_what_it_promises(trained: Trained) -> None:
         assert 0 <= low <= high <= 1
         assert sum(entry["support"] for entry in metrics["per_class"].values()) > 0
     assert result["cached"] == []
-    assert result["forest"]["rgb"]["latency_ms_p50"] is None
+    assert result["forest"]["student"]["latency_ms_p50"] is None
     assert result["retention"] == pytest.approx(result["student"]["macro_f1"] / result["teacher"]["macro_f1"])
     assert re.fullmatch(r"[0-9a-f]{32}\.dir", result["sites"]["north"])
 
@@ -70,7 +70,7 @@ def test_the_command_prints_what_it_promises(trained: Trained) -> None:
 def test_colours_that_tell_the_classes_apart_are_learnt(trained: Trained) -> None:
     _, result = trained
     assert result["control"]["macro_f1"] > 0.6
-    assert result["forest"]["rgb"]["macro_f1"] > 0.9
+    assert result["forest"]["student"]["macro_f1"] > 0.9
 
 
 def test_the_report_needs_nothing_from_elsewhere(trained: Trained) -> None:
