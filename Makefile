@@ -26,6 +26,7 @@ results: $(VENV)/installed
 	python -m benchmarks.results
 
 # The figures of docs/performance.md: ratios within one run.
+# The ingest of many scenes needs OUTCROP_REAL_DATA.
 bench: $(VENV)/installed
 	python -m benchmarks.performance
 

@@ -101,6 +101,11 @@ BENCHMARKS = (
         (_target("cubes", "ingest of a 2 GB cube: peak memory", "peak_mb", 500, shown="{:.0f} MB"),),
     ),
     Benchmark(
+        "scenes",
+        {"sites": 1},
+        (_target("scenes", "ingest of the 85 scenes of `neon`", "seconds", 60, shown="{:.1f} s"),),
+    ),
+    Benchmark(
         "overhead",
         {"repetitions": 1},
         (

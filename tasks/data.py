@@ -130,7 +130,7 @@ def list_sites(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """Every site in the workspace: survey, DVC hash (None: untracked), scenes with their base grid, modalities."""
     recorded = _recorded(workspace.root)
     rows = {}
-    for manifest in sorted(workspace.sites.glob(f"*/{MANIFEST}")):
+    for manifest in sorted(workspace.sites.glob(f"[!.]*/{MANIFEST}")):
         site = read_site(manifest.parent)
         rows[site.name] = {
             "survey": site.survey,

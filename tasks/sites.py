@@ -50,7 +50,7 @@ def open_site(workspace: Workspace, name: str) -> Site:
     ------
     SiteError : there is no such site, or it is damaged.
     """
-    there = sorted(manifest.parent.name for manifest in workspace.sites.glob(f"*/{MANIFEST}"))
+    there = sorted(manifest.parent.name for manifest in workspace.sites.glob(f"[!.]*/{MANIFEST}"))
     if name in there:
         return read_site(workspace.sites / name)
     if name in {pointer.stem for pointer in workspace.sites.glob("*.dvc")}:

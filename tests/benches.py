@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +71,17 @@ def make_bench(folder: Path) -> Bench:
     bench.tiny.entries["params"] |= deepcopy(QUICK)
     bench.write_survey()
     return bench
+
+
+def copy_bench(bench: Bench, folder: Path) -> Bench:
+    """The same workspace and raw files in another folder: quicker than to make them."""
+    shutil.copytree(bench.root, folder / "workspace")
+    shutil.copytree(bench.tiny.raw, folder / "raw")
+    entries = deepcopy(bench.tiny.entries)
+    return Bench(
+        folder / "workspace",
+        replace(bench.tiny, raw=folder / "raw", destination=folder / "sites", entries=entries),
+    )
 
 
 class Said(NamedTuple):

@@ -173,12 +173,20 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> "Clusters":
     return make_clusters(tmp_path_factory.mktemp("clusters"), PROJECT / "params.yaml", write_geotiff)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> "Bench":
-    """A fresh workspace that a test may damage."""
+@pytest.fixture(scope="session")
+def pristine_bench(tmp_path_factory: pytest.TempPathFactory) -> "Bench":
+    """What every `bench` is a copy of."""
     from benches import make_bench
 
-    return make_bench(tmp_path)
+    return make_bench(tmp_path_factory.mktemp("pristine"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, pristine_bench: "Bench") -> "Bench":
+    """A fresh workspace that a test may damage."""
+    from benches import copy_bench
+
+    return copy_bench(pristine_bench, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -197,6 +205,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def call(server: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Caller":
     """Call the command line's entry point in this process: quicker than a process of its own."""
+    from benches import Caller
+
+    return Caller(capsys, monkeypatch)
+
+
+@pytest.fixture
+def serverless_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Caller":
+    """The same for commands that run no flow."""
     from benches import Caller
 
     return Caller(capsys, monkeypatch)

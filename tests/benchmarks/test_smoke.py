@@ -27,7 +27,7 @@ def measured(name: str) -> tuple[Any, dict[str, Any]]:
     return benchmark, benchmark.run(smoke=True)
 
 
-@pytest.mark.parametrize("name", ["loop", "delivery", "memory"])
+@pytest.mark.parametrize("name", ["loop", "delivery", "memory", "cubes"])
 def test_figures_have_their_targets(name: str) -> None:
     benchmark, result = measured(name)
     for target in benchmark.targets:

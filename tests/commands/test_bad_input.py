@@ -36,6 +36,23 @@ def hot(bench: Bench) -> None:
     write_geotiff(bench.tiny.raw / "first" / "thermal.tif", np.full((64, 64), 900, np.float32))
 
 
+def blank(bench: Bench) -> None:
+    """One of two bands has no data anywhere."""
+    values = np.stack([np.full((64, 64), 290, np.float32), np.full((64, 64), np.nan, np.float32)])
+    write_geotiff(bench.tiny.raw / "first" / "thermal.tif", values)
+    change("modalities", "thermal", "bands", value=["day", "night"])(bench)
+
+
+def infinite(bench: Bench) -> None:
+    write_geotiff(bench.tiny.raw / "first" / "thermal.tif", np.full((64, 64), np.inf, np.float32))
+
+
+def unknown_word(bench: Bench) -> None:
+    (bench.tiny.raw / "first" / "points.csv").write_text("x,y,rock\n500005,7099995,granite\n")
+    labels = {"points": "first/points.csv", "attribute": "rock", "grid": "elevation"}
+    change("sites", "north", "scenes", "first", "labels", value=labels)(bench)
+
+
 def altered_site(bench: Bench) -> None:
     assert bench.run("ingest", str(bench.survey)).returncode == 0
     raster = bench.root / "data" / "sites" / "north" / "first" / "rgb.tif"
@@ -76,6 +93,9 @@ CASES: dict[str, tuple[Damage, str]] = {
     ),
     "rare class": (rare_class, "class calcite"),
     "values outside the declared range": (hot, "lie outside 200 to 400 K"),
+    "band without data": (blank, "band night has no data at all"),
+    "infinite band": (infinite, "band brightness have no data"),
+    "unknown class word": (unknown_word, "no class for 1 word of `rock` ('granite')"),
     "site altered behind DVC": (altered_site, "differ from what DVC recorded"),
     "expectations not YAML": (expectations("expectations: ["), "bands.yaml"),
     "expectation of an unknown column": (expectations(EXPECTATION % ("between", "colour")), "the column `colour`"),

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from outcrop.survey.sites import Band
 from outcrop.survey.surveys import DATA_VARIABLE
 
 DTYPES = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"}
+#: A raster with more bands is taken for a damaged one: it would be read for hours, to no end.
+MOST_BANDS = 10_000
 #: Formats that are known by their suffix. ENVI rasters have any; a header lies beside them.
 FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "GeoTIFF"),
@@ -114,6 +117,12 @@ def inspect(raw: Path, entry: RasterEntry) -> Source:
     paths = [raw_file(raw, relative) for relative in entry.files]
     headers = [_placed(_read_header(raw, path, entry.variable), entry, path) for path in paths]
     header = stack(headers, paths)
+    if len(header.bands) > MOST_BANDS:
+        raise DataError(
+            f"the raster says that it has {len(header.bands)} bands, more than any sensor",
+            where=paths[0],
+            remedy="copy or export it again",
+        )
     if header.dtype not in DTYPES:
         raise SurveyError(f"the raster holds {header.dtype}", where=paths[0], remedy="convert it to integers or floats")
     return Source(paths[0], raw, replace(header, bands=_named(header.bands)))
@@ -219,7 +228,15 @@ def _placed(header: Header, entry: RasterEntry, path: Path) -> Header:
     transform = header.transform if entry.transform is None else Affine(*entry.transform)
     if transform is not None and not transform.determinant:
         raise SurveyError("the raster's pixels have no area", where=path, remedy="correct its `transform`")
+    if transform is not None and not _plausible(transform):
+        raise SurveyError("the raster has no place on any map", where=path, remedy="correct its `transform`")
     return replace(header, transform=transform, crs=header.crs if entry.crs is None else _crs(entry.crs, path))
+
+
+def _plausible(transform: Affine) -> bool:
+    """Whether sides and place of the pixels are numbers that can be reckoned with (a damaged file's may be NaN)."""
+    sides = hypot(transform.a, transform.d), hypot(transform.b, transform.e)
+    return all(1e-12 < side < 1e12 for side in sides) and all(abs(each) < 1e15 for each in (transform.c, transform.f))
 
 
 def _crs(name: str, path: Path) -> str | None:

@@ -139,10 +139,8 @@ def test_a_site_that_only_dvc_knows_is_to_be_fetched(desk: Desk) -> None:
 
 def test_a_damaged_raster_is_named_and_leaves_no_picture(desk: Desk) -> None:
     raster = desk.root / "data" / "sites" / "north" / "first" / "thermal.tif"
-    content = bytearray(raster.read_bytes())
-    middle = len(content) // 2
-    content[middle:] = b"\xff" * (len(content) - middle)
-    raster.write_bytes(content)
+    content = raster.read_bytes()
+    raster.write_bytes(content[: len(content) // 2])
     for command in ("show", "stats"):
         said = desk(command, "north")
         assert said.code == 2
