@@ -117,6 +117,9 @@ class Train(Section):
 
 
 class Teacher(Section):
+    """The teacher's networks: ``members`` are trained one by one and averaged (see `outcrop.learning.committee`)."""
+
+    members: Positive
     modalities: Modalities | Literal["all"]
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
     features: dict[str, Positive]

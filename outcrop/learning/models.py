@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from outcrop.errors import ModelError
+from outcrop.learning.committee import Committee
 from outcrop.learning.networks import Input
 from outcrop.learning.student import StudentNetwork
 from outcrop.learning.teacher import TeacherNetwork
@@ -61,9 +62,11 @@ def describe_inputs(site: Site, census: Census, modalities: Sequence[str]) -> tu
 
 def build_network(config: ModelConfig) -> nn.Module:
     """A new network with random weights."""
-    if isinstance(config.architecture, Teacher):
-        return TeacherNetwork(config.inputs, len(config.classes), config.architecture)
-    return StudentNetwork(config.inputs, len(config.classes), config.architecture)
+    architecture, classes = config.architecture, len(config.classes)
+    if isinstance(architecture, Student):
+        return StudentNetwork(config.inputs, classes, architecture)
+    members = [TeacherNetwork(config.inputs, classes, architecture) for _ in range(architecture.members)]
+    return Committee(members) if len(members) > 1 else members[0]
 
 
 def save_model(model: Model, folder: Path) -> None:

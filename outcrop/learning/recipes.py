@@ -2,21 +2,22 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from outcrop.learning.committee import Committee, member_seed
 from outcrop.learning.devices import make_fabric
 from outcrop.learning.distillation import TeacherOutputs, outputs_of, write_outputs
 from outcrop.learning.losses import class_weights
 from outcrop.learning.models import Model, ModelConfig, build_network, describe_inputs
 from outcrop.learning.objectives import DistilObjective, LabelObjective
 from outcrop.learning.samples import Preparation
-from outcrop.learning.training import Fitted, Progress, fit, predict, validation_score
-from outcrop.params import Params
+from outcrop.learning.training import Fitted, Progress, fit, one_after_another, predict, validation_score
+from outcrop.params import Params, Student
 from outcrop.survey.cells import CellReader, CellSet, join, labelled_cells, paired_cells, thinned
 from outcrop.survey.census import Census
 from outcrop.survey.patches import BlockPool, Draw, PatchStream, sweep
@@ -59,8 +60,13 @@ class Material:
 
     def discard(self, key: str) -> None:
         """Remove what a finished training no longer needs."""
-        self.checkpoint(key).unlink(missing_ok=True)
+        for path in self.checkpoint(key).parent.glob(f"{key}*.safetensors"):
+            path.unlink()
         shutil.rmtree(self.outputs(key), ignore_errors=True)
+
+    def with_seed(self, seed: int) -> "Material":
+        """The same with another seed."""
+        return replace(self, params=self.params.model_copy(update={"seed": seed}))
 
     def modalities(self, role: str) -> tuple[str, ...]:
         """What the model of a role sees; ``all`` means every modality of the survey, in the order of their names."""
@@ -88,11 +94,24 @@ class Trained:
 
 
 def train_on_labels(role: str, material: Material, key: str, tell: Progress = lambda record: None) -> Trained:
-    """Train the teacher, or a student on labels alone (the control)."""
+    """Train the teacher, member by member, or a student on labels alone (the control)."""
     config = material.config(role)
-    network = _new_network(material, config)
+    if isinstance(config.architecture, Student) or config.architecture.members == 1:
+        return _train_alone(config, material, material, key, tell)
+    single = config.model_copy(update={"architecture": config.architecture.model_copy(update={"members": 1})})
+    trained: list[Trained] = []
+    for member in range(config.architecture.members):
+        seeded = material.with_seed(member_seed(material.params.seed, member))
+        trained.append(_train_alone(single, material, seeded, f"{key}-{member}", tell))
+    network = Committee([each.model.network for each in trained]).eval()
+    return Trained(Model(network, config), one_after_another([each.fitted for each in trained]))
+
+
+def _train_alone(config: ModelConfig, material: Material, seeded: Material, key: str, tell: Progress) -> Trained:
+    """Train one network on the labels of ``material``; the seed of ``seeded`` decides all else."""
+    network = _new_network(seeded, config)
     objective = LabelObjective(network, _weights(material), material.params.train.label_smoothing)
-    return _train(material, config, objective, [Draw(_labelled(material), material.params.train.samples)], key, tell)
+    return _train(seeded, config, objective, [Draw(_labelled(material), material.params.train.samples)], key, tell)
 
 
 def train_by_distillation(

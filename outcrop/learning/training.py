@@ -5,7 +5,7 @@ and dropout is reseeded every epoch, so that training resumed after its last com
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import cos, pi
 from pathlib import Path
 from time import perf_counter
@@ -48,6 +48,13 @@ class Fitted:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+
+
+def one_after_another(fits: Sequence[Fitted]) -> Fitted:
+    """Several trainings as one: their curves one behind the other, the best epoch that of the best of them."""
+    rows = [record for each in fits for record in each.history]
+    history = tuple(replace(record, epoch=epoch) for epoch, record in enumerate(rows))
+    return Fitted(history, best_epoch(history), sum(each.seconds for each in fits))
 
 
 class Progress(Protocol):

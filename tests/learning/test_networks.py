@@ -36,6 +36,7 @@ def inputs(*modalities: str) -> tuple[Input, ...]:
 
 def teacher(*modalities: str, **changes: object) -> TeacherNetwork:
     params = {
+        "members": 1,
         "modalities": "all",
         "stages": (4, 6),
         "features": {"rgb": 8, "default": 5},
