@@ -17,6 +17,8 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from outcrop.survey.grids import Grid
 
+# Pixel coordinates are fine. The filter holds for the whole process: one that comes and goes is not safe in threads.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 CACHE_MB = 64
 #: A site's rasters are read without side files (world files, ``.aux.xml``): the site's manifest names every file.
 ALONE = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
@@ -33,15 +35,13 @@ def open_geotiff(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def open_raw(path: Path, driver: str = "GTiff", name: str | None = None, **options: str) -> Iterator[Any]:
-    """Open a user's raw file, with its side files. Pixel coordinates are fine, hence no warning about them.
+    """Open a user's raw file, with its side files.
 
     The driver is fixed here too. ``name`` is what the driver opens in the file's stead, such as one of its variables;
     ``options`` are GDAL's.
     """
-    with rasterio.Env(**BESIDE, **options), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(name or path, driver=driver) as dataset:
-            yield dataset
+    with rasterio.Env(**BESIDE, **options), rasterio.open(name or path, driver=driver) as dataset:
+        yield dataset
 
 
 def grid_of(dataset: Any) -> Grid:
