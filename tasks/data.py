@@ -15,7 +15,7 @@ from outcrop.record.digests import digest_value
 from outcrop.record.provenance import code_digest
 from outcrop.survey.ingest import ingest_site
 from outcrop.survey.raw.scenes import expand_scenes
-from outcrop.survey.remarks import remarks
+from outcrop.survey.remarks import site_remarks
 from outcrop.survey.sites import MANIFEST, read_site
 from outcrop.survey.surveys import Survey
 from tasks.progress import Progress
@@ -70,7 +70,7 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
     with FileLock(workspace.state / "ingest.lock"):
         with Progress(f"Ingesting {site}", total=1) as progress:
             made = ingest_site(survey, site, params, workspace.raw, workspace.sites, progress.reach)
-        for line in remarks(made):
+        for line in site_remarks(made):
             say(line)
         _dvc(workspace, "add", "--quiet", str(workspace.sites / site))
     state = workspace.state / "ingested" / f"{site}.json"

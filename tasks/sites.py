@@ -1,8 +1,7 @@
 """Looking at the sites of a workspace: a quicklook as a file, statistics as tables and as data."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from outcrop.errors import SiteError, WorkspaceError
+from outcrop.errors import SiteError
 from outcrop.field.quicklooks import draw_site
 from outcrop.field.sheets import as_png, brief
+from outcrop.record.drafts import drafted
 from outcrop.survey.ground import cell_size
 from outcrop.survey.manifests import RESTORE
+from outcrop.survey.remarks import remarks_on, summed
 from outcrop.survey.sites import MANIFEST, Scene, Site, read_site
 from outcrop.survey.summaries import (
     COLUMNS,
     BandSummary,
     ModalitySummary,
     SiteStatistics,
-    remarks,
     resolution,
     summarise,
     windows_of,
@@ -87,28 +87,12 @@ def write_quicklook(workspace: Workspace, name: str, scene: str | None, folder: 
     site = open_site(workspace, name)
     chosen = None if scene is None else find_scene(site, scene)
     path = (folder or workspace.root / "reports" / "sites").resolve() / f"{'-'.join(filter(None, (name, scene)))}.png"
-    with _draft_of(path) as draft:
+    with drafted(path, "picture") as draft:
         draft.touch()
         with _readable(site):
             quicklook = draw_site(site, chosen)
         draft.write_bytes(as_png(quicklook.image))
     return {"site": name, "pictures": [str(path)], "scenes": list(quicklook.scenes), "total": quicklook.total}
-
-
-@contextmanager
-def _draft_of(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place at the end; what cannot be written is told before any work."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield draft
-        draft.replace(path)
-    except OSError as cause:
-        reason = (cause.strerror or str(cause)).lower()
-        raise WorkspaceError(f"cannot write the picture: {reason}", where=path, remedy="check the folder") from cause
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -196,14 +180,14 @@ def print_tables(found: SiteStatistics) -> None:
         console.print()
         console.print(_facts(summary, count))
         console.print(modality_table(summary))
-        _print_notes(console, remarks(summary.raster, summary.notes))
+        _print_notes(console, remarks_on(summary.raster, summary.notes))
     console.print()
     console.print(class_table(found))
     _print_notes(console, (note for scene in site.scenes for note in scene.notes))
 
 
 def _print_notes(console: Console, notes: Iterable[str]) -> None:
-    said = list(dict.fromkeys(notes))
+    said = list(summed(notes))
     for note in said[:NOTES]:
         console.print(Text(f"note: {note}", style="dim"))
     if len(said) > NOTES:

@@ -25,7 +25,7 @@ from tasks.steps import Reference, refer, results_of, step
 from tasks.workspace import Workspace
 
 #: Sections of the parameters that the census and its checks depend on.
-SECTIONS = ("footprint",)
+SECTIONS = ("footprint", "sites")
 VERDICT, TABLES = "validation.json", "tables"
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,22 @@ QUICK: dict[str, Any] = {
     "forest": {"trees": 10},
     "distil": {"pairs": 300},
 }
+
+
+Damage = Callable[["Bench"], object]
+
+
+def change(*keys: str, value: object) -> Damage:
+    """Another value at one place of a bench's survey file."""
+
+    def damage(bench: "Bench") -> None:
+        inner = bench.tiny.entries
+        for key in keys[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[keys[-1]] = value
+        bench.write_survey()
+
+    return damage
 
 
 @dataclass
@@ -53,8 +70,8 @@ class Bench:
             self.command(*words), env=self.environment, capture_output=True, text=True, check=False, timeout=240
         )
 
-    def retrain(self) -> dict[str, Any]:
-        done = self.run("retrain", "--survey", str(self.survey), "--json")
+    def retrain(self, *words: str) -> dict[str, Any]:
+        done = self.run("retrain", "--survey", str(self.survey), "--json", *words)
         assert done.returncode == 0, done.stderr
         result: dict[str, Any] = json.loads(done.stdout)
         return result

@@ -26,6 +26,7 @@ from outcrop.field.panels import (
     write_header,
 )
 from outcrop.field.sheets import LINE, SMALL, Look, Sheet, fit, key_height, text_width, wrap
+from outcrop.survey.remarks import summed
 from outcrop.survey.sites import Scene, Site
 from outcrop.survey.summaries import count_cells, most_labelled
 
@@ -140,7 +141,7 @@ def _words(plan: _Plan, maps: Sequence[dict[str, Panel]]) -> list[str]:
     for title in plan.columns:
         found = [panels[title] for panels in maps if title in panels]
         bar = next((panel.shown.scale.label for panel in found if panel.shown.scale), "")
-        notes = dict.fromkeys(panel.notes for panel in found if panel.notes)
+        notes = summed(note for panel in found for note in panel.notes)
         said = "; ".join(filter(None, (*dict.fromkeys(panel.words for panel in found), bar, *notes)))
         if said:
             lines += wrap(f"{title}: {said}", INNER, SMALL, MOST_LINES)

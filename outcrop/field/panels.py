@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from outcrop.field.renderings import SPLIT_COLOURS, UNUSED, Rendering, render, render_labels, render_split
 from outcrop.field.sheets import PLAIN, Entry, Group, Sheet, fit, text_width, wrap
 from outcrop.survey.ground import cell_size, crs_title
+from outcrop.survey.remarks import remarks_on
 from outcrop.survey.sites import LabelClass, Raster, Scene
-from outcrop.survey.summaries import COLUMNS, remarks, resolution, wavelength_range
+from outcrop.survey.summaries import COLUMNS, resolution, wavelength_range
 
 #: In inches: the sheet's width, its margin and what lies between the margins; the header, and a panel's title.
 WIDTH, MARGIN, HEADER, TITLE = 10.8, 0.15, 0.52, 0.17
@@ -25,7 +26,7 @@ class Panel:
 
     title: str
     words: str
-    notes: str
+    notes: tuple[str, ...]
     shown: Rendering
 
 
@@ -33,8 +34,8 @@ def panels_of(scene: Scene, classes: tuple[LabelClass, ...], max_side: int) -> l
     """A panel for every modality, the labels and the split, rendered for so many pixels."""
     panels = [_panel(raster, render(raster, max_side)) for raster in scene.rasters.values()]
     labels, split = render_labels(scene, classes, max_side), render_split(scene, max_side)
-    panels.append(Panel("labels", labels.words, "; ".join(scene.notes), labels))
-    panels.append(Panel("split", "", "", split))
+    panels.append(Panel("labels", labels.words, scene.notes, labels))
+    panels.append(Panel("split", "", (), split))
     return panels
 
 
@@ -43,7 +44,7 @@ def _panel(raster: Raster, shown: Rendering) -> Panel:
     facts = [f"{count} bands" if count > 1 else "", _wavelengths(raster)]
     facts.append(f"{pixel} pixels" if pixel else resolution(raster.nesting))
     return Panel(
-        raster.modality, "; ".join(filter(None, (*facts, shown.words))), "; ".join(remarks(raster, raster.notes)), shown
+        raster.modality, "; ".join(filter(None, (*facts, shown.words))), tuple(remarks_on(raster, raster.notes)), shown
     )
 
 

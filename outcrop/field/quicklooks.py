@@ -116,7 +116,8 @@ def _narrowed(key: Sequence[Group], room: float, height: float) -> float:
 
 def _row(panels: list[Panel], slot: float, height: float) -> _Row:
     lines = [
-        wrap(panel.words, slot, SMALL, MOST_LINES) + wrap(panel.notes, slot, SMALL, MOST_LINES) for panel in panels
+        wrap(panel.words, slot, SMALL, MOST_LINES) + wrap("; ".join(panel.notes), slot, SMALL, MOST_LINES)
+        for panel in panels
     ]
     above = TITLE + LINE * max(map(len, lines)) + 0.06
     return _Row(panels, lines, above, height, BAR if any(panel.shown.scale for panel in panels) else 0.2)

@@ -7,16 +7,14 @@ upper end), ``absent`` (classes without support); and, of the cost, ``latency_ms
 ``throughput`` (patches/s), ``parameters`` and ``bytes``. What is missing, None or not finite is shown as an en dash.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from outcrop.errors import WorkspaceError
+from outcrop.record.drafts import drafted
 from outcrop.record.formats import NOTHING, Interval, Picture, as_yaml, count, fixed, image, plain, size, spread
 
 Metrics = Mapping[str, Any]
@@ -201,17 +199,8 @@ def write_report(report: Report, path: Path) -> Path:
     WorkspaceError : the file cannot be written.
     """
     page = render_report(report)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with drafted(path, "report") as draft:
         draft.write_text(page, encoding="utf-8")
-        draft.replace(path)
-    except OSError as cause:
-        reason = (cause.strerror or str(cause)).lower()
-        raise WorkspaceError(f"cannot write the report: {reason}", where=path, remedy="check the folder") from cause
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
     return path
 
 

@@ -140,12 +140,6 @@ def resolution(nesting: Nesting) -> str:
     return "one pixel a base cell"
 
 
-def remarks(raster: Raster, notes: Sequence[str]) -> list[str]:
-    """What a reader must know of a raster: whether it was measured, and what ingest did to it."""
-    said = [f"derived from {raster.derived_from}"] if raster.derived_from else []
-    return [*said, *(["the wavelengths are approximate"] if raster.approximate else []), *notes]
-
-
 def _summarise_modality(members: Sequence[tuple[Scene, Raster]], advance: Callable[[int], None]) -> ModalitySummary:
     _, first = members[0]
     moments, pixels = Moments.of(first), 0

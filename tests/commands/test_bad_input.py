@@ -1,28 +1,15 @@
 """What users get wrong: one sentence that says what, where and the remedy, exit code 2, nothing left behind."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benches import Bench, Caller
+from benches import Bench, Caller, Damage, change
 from conftest import write_geotiff
 from filelock import FileLock
 
-Damage = Callable[[Bench], object]
 LABELS = np.full((64, 64), 10, np.uint8)
-
-
-def change(*keys: str, value: object) -> Damage:
-    def damage(bench: Bench) -> None:
-        inner = bench.tiny.entries
-        for key in keys[:-1]:
-            inner = inner.setdefault(key, {})
-        inner[keys[-1]] = value
-        bench.write_survey()
-
-    return damage
 
 
 def rare_class(bench: Bench) -> None:

@@ -1,6 +1,5 @@
 """Raw files and survey files that cannot be ingested: one sentence each, exit code 2, and nothing written anywhere."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,11 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
-from benches import Bench, Caller, Said
+from benches import Bench, Caller, Damage, Said, change
 from conftest import CELL, CRS, EAST, NORTH, write_geotiff
 from rawfiles import write_envi
 from shapely.geometry import Point, Polygon, box
 
-Damage = Callable[[Bench], object]
 ONE = np.ones((64, 64), np.float32)
 LABELS = np.full((64, 64), 10, np.uint8)
 SQUARE = box(EAST, NORTH - 200, EAST + 300, NORTH)
@@ -23,16 +21,6 @@ SCENE = ("sites", "north", "scenes", "first")
 #: A scene for every file that matches.
 ANY = {"acquired": "2024-07-01", "rasters": {"thermal": "first/T_*.tif"}, "labels": "first/labels.tif"}
 POINTS = {"points": "first/points.csv", "attribute": "rock", "grid": "elevation"}
-
-
-def change(*keys: str, value: object) -> Damage:
-    def damage(bench: Bench) -> None:
-        inner = bench.tiny.entries
-        for key in keys[:-1]:
-            inner = inner.setdefault(key, {})
-        inner[keys[-1]] = value
-
-    return damage
 
 
 def swap(name: str, values: np.ndarray, **profile: Any) -> Damage:

@@ -272,6 +272,17 @@ def test_an_edited_limit_is_judged_again_but_nothing_is_trained_again(bench: Ben
     assert "less than 50000" in Path(again["report"]).read_text(encoding="utf-8")
 
 
+def test_sites_that_serve_otherwise_are_counted_and_trained_anew(bench: Bench) -> None:
+    bench.tiny.entries["sites"]["south"] = bench.tiny.entries["sites"]["north"]
+    bench.write_survey()
+    both = bench.retrain()
+    apart = bench.retrain("--set", "sites.train=[north]", "--set", "sites.test=[south]")
+    assert apart["cached"] == []
+    cells = {name: entry["support"] for name, entry in apart["teacher"]["per_class"].items()}
+    half = {name: entry["support"] for name, entry in both["teacher"]["per_class"].items()}
+    assert all(cells[name] > half[name] for name in cells)
+
+
 def test_a_survey_may_bring_expectations_of_its_own(bench: Bench, call: Caller) -> None:
     folder = bench.root / "data" / "strict"
     folder.mkdir()

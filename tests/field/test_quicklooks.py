@@ -213,8 +213,8 @@ def test_a_panel_says_what_was_noted(make_scene: Maker, tmp_path: Path) -> None:
     assert list(panels) == ["multispectral", "labels", "split"]
     shown = panels["multispectral"]
     assert shown.words.startswith("4 bands; 0.48-0.86 µm; 2 m pixels; as red, green, blue")
-    assert shown.notes == "derived from hyperspectral; the wavelengths are approximate; shifted by 3 pixels"
-    assert panels["labels"].notes == "2 points left out"
+    assert shown.notes == ("derived from hyperspectral", "the wavelengths are approximate", "shifted by 3 pixels")
+    assert panels["labels"].notes == ("2 points left out",)
 
 
 def test_the_key_counts_the_cells(make_scene: Maker, tmp_path: Path) -> None:
