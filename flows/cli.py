@@ -47,7 +47,7 @@ def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = Fals
 
         outcrop retrain --survey data/surveys/mars.yaml --json
 
-        outcrop retrain --set seed=8 --set train.epochs=40
+        outcrop retrain --set seed=8 --set train.samples=4096
     """
     workspace = open_workspace(where)
     overrides = parse_changes(changes or [])

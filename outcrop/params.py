@@ -103,8 +103,15 @@ class LearningRate(Section):
     student: Annotated[float, Field(gt=0)]
 
 
+class Epochs(Section):
+    """Longest training by role: the control takes the student's."""
+
+    teacher: Positive
+    student: Positive
+
+
 class Train(Section):
-    epochs: Positive
+    epochs: Epochs
     samples: Positive
     lr: LearningRate
     weight_decay: NonNegative
@@ -244,7 +251,7 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             equals = ""
         if not equals or not name:
-            raise ParamsError(f"`{change}` is not a parameter", where="--set", remedy="write it as train.epochs=40")
+            raise ParamsError(f"`{change}` is not a parameter", where="--set", remedy="write it as train.samples=4096")
         for part in reversed(name.split(".")):
             value = {part: value}
         nested = merge(nested, value)

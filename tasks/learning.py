@@ -40,8 +40,8 @@ def train_and_keep(
     """
     material = gather(job, validated)
     with job.tracker.step(job.parent, name, key) as run, results_of(job.workspace, name, key) as folder:
-        members = job.params.teacher.members if name == "teacher" else 1
-        with EpochBar(f"Training: {name}", job.params.train.epochs * members) as bar:
+        epochs, members = job.params.train.epochs, job.params.teacher.members
+        with EpochBar(f"Training: {name}", epochs.teacher * members if name == "teacher" else epochs.student) as bar:
             trained = recipe(material, key, bar.tell)
         _keep(trained, folder, run, job, sections)
     material.discard(key)

@@ -17,7 +17,12 @@ from conftest import PROJECT, TinySurvey, make_tiny_survey
 
 #: Small enough for seconds, large enough for several epochs, blocks and steps.
 QUICK: dict[str, Any] = {
-    "train": {"epochs": 4, "samples": 192, "val_samples": 60, "lr": {"teacher": 0.01, "student": 0.01}},
+    "train": {
+        "epochs": {"teacher": 4, "student": 4},
+        "samples": 192,
+        "val_samples": 60,
+        "lr": {"teacher": 0.01, "student": 0.01},
+    },
     "teacher": {"stages": [8, 8], "features": {"default": 8}, "token": 16, "heads": 2, "hidden": 8},
     "student": {"stages": [8, 8], "features": 8},
     "evaluate": {"bootstrap": 50, "latency_runs": 5, "stride": 1},

@@ -31,9 +31,9 @@ BAD_VALUES: list[tuple[str, Any, str]] = [
     ("seed", 2**32, "`seed`: input should be less than 4294967296"),
     ("simulate.seed", -1, "`simulate.seed`"),
     ("train", None, "`train`: input should be a valid dictionary"),
-    ("train.epochs", 0, "`train.epochs`: input should be greater than or equal to 1, got 0"),
-    ("train.epochs", 2.5, "`train.epochs`: input should be a valid integer"),
-    ("train.epochs", "many", "`train.epochs`: input should be a valid integer.* got 'many'"),
+    ("train.samples", 0, "`train.samples`: input should be greater than or equal to 1, got 0"),
+    ("train.samples", 2.5, "`train.samples`: input should be a valid integer"),
+    ("train.samples", "many", "`train.samples`: input should be a valid integer.* got 'many'"),
     ("train.lr.student", float("nan"), "`train.lr.student`: input should be a finite number"),
     ("train.lr.student", float("inf"), "`train.lr.student`: input should be a finite number"),
     ("train.lr.student", 0, "`train.lr.student`: input should be greater than 0"),
@@ -137,12 +137,12 @@ def test_what_is_dumped_is_the_file() -> None:
 def test_parameters_cannot_be_changed() -> None:
     params = load_params(DEFAULTS)
     with pytest.raises(ValidationError, match="frozen"):
-        params.train.epochs = 3  # type: ignore[misc]
+        params.train.samples = 3  # type: ignore[misc]
 
 
 def test_changes_on_the_command_line_nest_and_join() -> None:
-    changes = parse_changes(["train.epochs=3", "train.lr.student=1.0e-2", "labels.per_class=all"])
-    assert changes == {"train": {"epochs": 3, "lr": {"student": 0.01}}, "labels": {"per_class": "all"}}
+    changes = parse_changes(["train.samples=3", "train.lr.student=1.0e-2", "labels.per_class=all"])
+    assert changes == {"train": {"samples": 3, "lr": {"student": 0.01}}, "labels": {"per_class": "all"}}
 
 
 @pytest.mark.parametrize("word", ["seed", "=3", "seed=[1"])

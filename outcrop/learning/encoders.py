@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 #: Patches smaller than this many pixels a side get 1x1 convolutions and no pooling.
 SMALLEST_CONVOLVED = 8
-#: Keeps the gradient of a deviation finite where a patch is constant; bands are standardised.
-SMALLEST_VARIANCE = 1e-4
+#: Keeps the logarithm of a variance finite where a patch is constant; bands are standardised.
+SMALLEST_VARIANCE = 1e-6
 
 
 class Standardise(nn.Module):
@@ -70,22 +70,26 @@ def strided_trunk(bands: int, side: int, stages: Sequence[int]) -> nn.Sequential
 class Encoder(nn.Module):
     """Standardise, trunk, mean over the patch, linear to ``features``.
 
-    With ``moments``, the linear layer also sees every band's mean and deviation over the patch: they carry over to
-    other sites better than what a trunk learns from few of them.
+    With ``moments``, the linear layer also sees every band's mean and the logarithm of its deviation over the patch:
+    they carry over to other sites better than what a trunk learns from few of them. Both are normalised over the
+    batch, for a band may vary over a survey a hundred times as much as over a patch (elevation does).
     """
 
     def __init__(
         self, standardise: Standardise, trunk: nn.Sequential, channels: int, features: int, *, moments: bool = False
     ) -> None:
         super().__init__()
-        self.standardise, self.trunk, self.moments = standardise, trunk, moments
-        self.linear = nn.Linear(channels + moments * 2 * standardise.mean.numel(), features)
+        self.standardise, self.trunk = standardise, trunk
+        statistics = 2 * standardise.mean.numel()
+        self.normalise = nn.BatchNorm1d(statistics, affine=False) if moments else None
+        self.linear = nn.Linear(channels + (statistics if moments else 0), features)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, bands, side, side) -> (N, features)."""
         x = self.standardise(x)
         pooled = [self.trunk(x).mean(dim=(2, 3))]
-        if self.moments:
-            pooled += [x.mean(dim=(2, 3)), (x.var(dim=(2, 3), correction=0) + SMALLEST_VARIANCE).sqrt()]
+        if self.normalise is not None:
+            spread = 0.5 * (x.var(dim=(2, 3), correction=0) + SMALLEST_VARIANCE).log()
+            pooled.append(self.normalise(torch.cat([x.mean(dim=(2, 3)), spread], dim=1)))
         features: Tensor = self.linear(torch.cat(pooled, dim=1))
         return features

@@ -171,6 +171,7 @@ def _train(
         len(stream),
         validate,
         params.train,
+        epochs=getattr(params.train.epochs, config.role),
         lr=getattr(params.train.lr, config.role),
         seed=params.seed,
         checkpoint=material.checkpoint(key),

@@ -66,11 +66,12 @@ class Progress(Protocol):
 def fit(
     fabric: "Fabric",
     objective: nn.Module,
-    epochs: Epochs,
+    samples: Epochs,
     steps: int,
     validate: Callable[[nn.Module], tuple[float, float]],
     params: Train,
     *,
+    epochs: int,
     lr: float,
     seed: int,
     checkpoint: Path,
@@ -82,15 +83,16 @@ def fit(
     Parameters
     ----------
     objective : module (sample, progress) -> loss, with the trained ``network`` as attribute
-    epochs : gives an epoch's samples; must depend on the epoch's number alone
+    samples : gives an epoch's samples; must depend on the epoch's number alone
     steps : batches an epoch, for the learning-rate schedule
+    epochs : how many there are at most
     lr : highest learning rate (see `lr_factor`)
     validate : network -> (macro-F1, negative log-likelihood) on the validation blocks; ties in the first are broken by
         the second
     checkpoint : file for exact resumption after the last complete epoch of a run with the same ``key``
     """
     optimizer = torch.optim.AdamW(objective.parameters(), lr=lr, weight_decay=params.weight_decay)
-    total = steps * params.epochs
+    total = steps * epochs
     history: list[EpochRecord] = []
     wrapped, wrapped_optimizer = fabric.setup(objective, optimizer)
     # Only now are the parameters on the device, to which the optimizer's state follows them.
@@ -99,13 +101,13 @@ def fit(
     if resumed:
         best, progress = resumed
         history = [EpochRecord(**row) for row in progress["history"]]
-    for epoch in range(len(history), params.epochs):
+    for epoch in range(len(history), epochs):
         if _is_over(history, params.patience):
             break
         started = perf_counter()
         torch.manual_seed(int(np.random.default_rng([seed, epoch]).integers(2**62)))
         schedule = LambdaLR(optimizer, lambda step, first=epoch * steps: lr_factor(first + step, total, params.warmup))  # type: ignore[misc]
-        loss = _train_epoch(fabric, wrapped, wrapped_optimizer, schedule, epochs(epoch), epoch * steps, total)
+        loss = _train_epoch(fabric, wrapped, wrapped_optimizer, schedule, samples(epoch), epoch * steps, total)
         macro_f1, nll = validate(cast(nn.Module, objective.network))
         rate = float(optimizer.param_groups[0]["lr"])
         history.append(EpochRecord(epoch, loss, macro_f1, nll, rate, perf_counter() - started))

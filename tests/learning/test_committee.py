@@ -13,7 +13,7 @@ from outcrop.learning.training import EpochRecord
 
 
 def material(clusters: Clusters, work: Path, members: int) -> Material:
-    return clusters.material(work, teacher={"members": members}, train={"epochs": 3})
+    return clusters.material(work, teacher={"members": members}, train={"epochs": {"teacher": 3, "student": 3}})
 
 
 def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

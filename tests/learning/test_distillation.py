@@ -16,7 +16,7 @@ from outcrop.survey.cells import CellSet, join, labelled_cells, paired_cells
 from outcrop.survey.patches import Batch, BlockPool, Draw, PatchStream, sweep
 
 CPU = torch.device("cpu")
-LONG = {"epochs": 12, "samples": 1024}
+LONG = {"epochs": {"teacher": 12, "student": 12}, "samples": 1024}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,9 @@ def test_a_knowing_teacher_is_recovered_better_than_labels_alone(clusters: Clust
 
 def test_student_and_control_start_from_the_same_weights(clusters: Clusters, tmp_path: Path) -> None:
     """With steps too small to matter both end where they began."""
-    material = clusters.material(tmp_path, train={"lr": {"teacher": 0.01, "student": 1e-12}, "epochs": 1})
+    material = clusters.material(
+        tmp_path, train={"lr": {"teacher": 0.01, "student": 1e-12}, "epochs": {"teacher": 1, "student": 1}}
+    )
     control = dict(train_on_labels("student", material, "control").model.network.named_parameters())
     student = dict(train_by_distillation(oracle(material), material, "student").model.network.named_parameters())
     for name, value in control.items():
@@ -109,7 +111,7 @@ def test_student_and_control_start_from_the_same_weights(clusters: Clusters, tmp
 
 
 def test_teacher_outputs_are_computed_once_and_used_again(clusters: Clusters, tmp_path: Path) -> None:
-    material = clusters.material(tmp_path, train={"epochs": 1})
+    material = clusters.material(tmp_path, train={"epochs": {"teacher": 1, "student": 1}})
     first = train_by_distillation(oracle(material), material, "key").model.network.state_dict()
     kept = material.outputs("key") / "logits.npy"
     before = kept.stat().st_mtime_ns

@@ -179,7 +179,9 @@ def test_a_trunk_over_a_window_gives_every_patch(
     pooled = [functional.avg_pool2d(dense, side - shrunk, stride=1)]
     if moments:
         mean, square = (functional.avg_pool2d(power, side, stride=1) for power in (values, values**2))
-        pooled += [mean, (square - mean**2 + SMALLEST_VARIANCE).sqrt()]
+        spread = 0.5 * (square - mean**2 + SMALLEST_VARIANCE).log()
+        statistics = encoder.normalise(torch.cat([mean, spread], dim=1).flatten(2)[0].T)
+        pooled.append(statistics.T.view(1, -1, rows, cols))
     found = encoder.linear(torch.cat(pooled, dim=1)[0].flatten(1).T)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 

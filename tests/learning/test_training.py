@@ -96,7 +96,7 @@ def count(
 ) -> tuple[Fitted, float]:
     """Fit a counter whose validation scores are given; tell what was fitted and at which weight it ended."""
     objective, given = Counter(), iter(scores)
-    params = train_params(epochs=len(scores), patience=patience)
+    params = train_params(patience=patience)
     fitted = fit(
         make_fabric(params, "cpu"),
         objective,
@@ -104,6 +104,7 @@ def count(
         1,
         lambda network: next(given),
         params,
+        epochs=len(scores),
         lr=1.0,
         seed=0,
         checkpoint=tmp_path / "c.safetensors",
@@ -115,7 +116,7 @@ def count(
 
 def train_params(**changes: object) -> Train:
     values = {
-        "epochs": 4,
+        "epochs": {"teacher": 4, "student": 4},
         "samples": 8,
         "lr": {"teacher": 1.0, "student": 1.0},
         "weight_decay": 0.0,
