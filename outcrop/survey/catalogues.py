@@ -92,6 +92,7 @@ def _assets(scene: Scene, site: Site, survey: Survey) -> dict[str, dict[str, Any
         modality: _asset(raster) | {"outcrop:range": list(declare(survey, modality).range)}
         for modality, raster in scene.rasters.items()
     }
+    assets |= {name: _asset(raster) | {"roles": ["truth"]} for name, raster in scene.truth.items()}
     classes = [_class(c.value, c.name, c.colour) for c in site.classes]
     labels = _asset(replace(class_raster("labels", scene.labels, scene.grid, NO_LABEL), notes=scene.notes))
     assets["labels"] = labels | {

@@ -60,6 +60,7 @@ class AssetPart(Part):
     """One raster."""
 
     href: Href
+    roles: tuple[str, ...] = ()
     shape: tuple[int, int] = Field(alias="proj:shape")
     transform: Annotated[tuple[float, ...], Field(min_length=6)] = Field(alias="proj:transform")
     bands: Annotated[tuple[BandPart, ...], Field(min_length=1)]
@@ -97,7 +98,7 @@ class ItemPart(Part):
         for name in ("labels", "split"):
             if name not in assets:
                 raise ValueError(f"the scene has no `{name}`")
-        if len(assets) < 3:
+        if not any("data" in asset.roles for asset in assets.values()):
             raise ValueError("the scene has no modality")
         return assets
 

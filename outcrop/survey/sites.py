@@ -5,7 +5,7 @@ beside ``labels`` (uint8, index into the vocabulary, 255: none) and ``split`` (u
 all of it once, at the door; the code behind trusts what it returns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -27,8 +27,6 @@ from outcrop.survey.manifests import (
 
 #: The STAC Collection in a site's folder.
 MANIFEST = "collection.json"
-#: Assets of a scene that are not modalities.
-CLASS_ASSETS = ("labels", "split")
 NO_LABEL = 255
 #: Values of the split raster. 0 is the buffer between blocks of two splits, or a cell that no split may use.
 SPLITS = {"train": 1, "val": 2, "test": 3}
@@ -87,6 +85,7 @@ class Scene:
     acquired: tuple[date, date] | None = None  # first and last day
     notes: tuple[str, ...] = ()  # what ingest decided about the labels
     serves: tuple[str, ...] = tuple(SPLITS)  # the splits that use it, see `outcrop.survey.roles`
+    truth: dict[str, Raster] = field(default_factory=dict)  # what a simulated site knows of itself; no model sees it
 
 
 @dataclass(frozen=True)
@@ -131,11 +130,14 @@ def _read_scene(site: Path, manifest: Path) -> tuple[Scene, tuple[LabelClass, ..
     crs = item.properties.code or item.properties.wkt
     grids = {key: _check_raster(paths[key], asset, crs) for key, asset in item.assets.items()}
     base = grids["labels"]
-    rasters = {
-        key: _raster(key, paths[key], asset, grids[key], base)
-        for key, asset in item.assets.items()
-        if key not in CLASS_ASSETS
-    }
+    rasters, truth = (
+        {
+            key: _raster(key, paths[key], asset, grids[key], base)
+            for key, asset in item.assets.items()
+            if role in asset.roles
+        }
+        for role in ("data", "truth")
+    )
     classes = tuple(LabelClass(c.name, c.value, f"#{c.colour}") for c in item.assets["labels"].classes if not c.nodata)
     if not classes or [c.value for c in classes] != list(range(len(classes))):
         raise SiteError("the classes of the labels are not numbered from 0", where=manifest, remedy=RESTORE)
@@ -144,7 +146,9 @@ def _read_scene(site: Path, manifest: Path) -> tuple[Scene, tuple[LabelClass, ..
         raise SiteError("the split is not on the grid of the labels", where=paths["split"], remedy=RESTORE)
     _check_classes(paths["split"], {0, *SPLITS.values()})
     notes = item.assets["labels"].notes
-    return Scene(item.id, base, rasters, paths["labels"], paths["split"], _acquired(item, manifest), notes), classes
+    acquired = _acquired(item, manifest)
+    scene = Scene(item.id, base, rasters, paths["labels"], paths["split"], acquired, notes, truth=truth)
+    return scene, classes
 
 
 def _inside(site: Path, path: Path, manifest: Path) -> Path:
