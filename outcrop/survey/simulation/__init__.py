@@ -1,0 +1,1 @@
+"""Physically simulated survey sites: ground, light and sensors, with the truth of every pixel known."""
