@@ -21,6 +21,7 @@ from outcrop.survey.patches import BlockPool, Draw, PatchStream
 from outcrop.survey.simulate import simulate_site
 
 ROLES = ("teacher", "student")
+SITES = ("iceland", "lanzarote", "gusev")
 
 
 @contextmanager
@@ -28,10 +29,8 @@ def simulated(size: int, changes: Mapping[str, Any]) -> Iterator[Material]:
     """The three simulated sites of ``size`` base cells a side, on the CPU."""
     with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
         folder = Path(name)
-        survey, params = survey_with(changes, folder)
-        sites = [
-            simulate_site(site, size, params.simulate.seed, folder / "sites", survey, params) for site in survey.sites
-        ]
+        survey, params = survey_with({**changes, "simulate": {"size": size}}, folder)
+        sites = [simulate_site(site, folder / "sites", survey, params) for site in SITES]
         ranges = declared_ranges(survey)
         census = take_census(sites, params.footprint, ranges, folder / "census")
         yield Material.gather(survey.survey, sites, census, params, folder / "work", accelerator="cpu")

@@ -16,5 +16,5 @@ def survey_with(changes: Mapping[str, Any], folder: Path) -> tuple[Survey, Param
     """The simulated survey with other parameters."""
     entries = yaml.safe_load((PROJECT / "data/surveys/simulated.yaml").read_text())
     path = folder / "survey.yaml"
-    path.write_text(yaml.safe_dump({**entries, "params": dict(changes)}, sort_keys=False))
+    path.write_text(yaml.safe_dump({**entries, "params": {**entries["params"], **changes}}, sort_keys=False))
     return load_survey(path, PROJECT / "params.yaml")

@@ -129,25 +129,39 @@ def simulate(
     site: Annotated[str, typer.Option("--site", help="Name of the site, as in the survey file.")],
     size: Annotated[int | None, typer.Option(help="Base cells along one side; default: simulate.size.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: simulate.seed.")] = None,
+    change: Annotated[
+        float | None, typer.Option("--change", help="Add a scene so many years after the first.", metavar="YEARS")
+    ] = None,
+    spectra: Annotated[
+        Path | None, typer.Option("--spectra", help="Folder of spectra (USGS splib07, ECOSTRESS) to use instead.")
+    ] = None,
     survey: Survey = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder; default: data/sites.")] = None,
     where: Where = HERE,
 ) -> None:
     """Make a simulated site with all sensors (`dvc repro` does so for the whole simulated survey).
 
-    **Example**
+    **Examples**
 
         outcrop simulate --site iceland --size 96 --seed 3 -o /tmp/sites
+
+        outcrop simulate --site illinois --change 10 -o /tmp/sites
     """
     workspace = find_workspace(where)
     from outcrop.survey.simulate import simulate_site
+    from outcrop.survey.simulation.libraries import load_library
     from outcrop.survey.surveys import load_survey
+    from tasks.progress import Progress
 
     changes = {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
     path = (survey or workspace.default_survey).resolve()
     loaded, params = load_survey(path, workspace.params, {"simulate": changes})
-    chosen, folder = params.simulate, (output or workspace.sites).resolve()
-    print(simulate_site(site, chosen.size, chosen.seed, folder, loaded, params).path)
+    folder, library = (output or workspace.sites).resolve(), load_library(spectra)
+    for note in library.notes:
+        print(note)
+    with Progress(f"Simulating {site}", total=1) as progress:
+        made = simulate_site(site, folder, loaded, params, library, change=change, progress=progress.reach)
+    print(made.path)
 
 
 @app.command()

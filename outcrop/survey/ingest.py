@@ -55,7 +55,7 @@ def ingest_site(
         earlier = read_site(destination / site) if (destination / site).exists() else None
         writers = [_SceneWriter(id_, entry, survey, raw, folder / id_) for id_, entry in entries.items()]
         total = 2 + sum(writer.steps for writer in writers)
-        steps = _Steps(total, progress)
+        steps = Steps(total, progress)
         draft = draft_site(folder, site, _write_all(writers, steps), survey, params)
         write_splits(draft, params, split_shares(survey, site, params), earlier)
         steps.done("split into blocks")
@@ -65,7 +65,7 @@ def ingest_site(
     return read_site(destination / site)
 
 
-class _Steps:
+class Steps:
     """Counts the steps that are done, in whatever thread."""
 
     def __init__(self, total: int, progress: Progress) -> None:
@@ -73,12 +73,13 @@ class _Steps:
         self.count, self.lock = 0, Lock()
 
     def done(self, step: str) -> None:
+        """One more step is done."""
         with self.lock:
             self.count += 1
             self.progress(self.count, self.total, step)
 
 
-def _write_all(writers: Sequence["_SceneWriter"], steps: _Steps) -> list[Scene]:
+def _write_all(writers: Sequence["_SceneWriter"], steps: Steps) -> list[Scene]:
     """Write the scenes in threads: decoding and compressing leave Python to itself."""
     with ThreadPoolExecutor(max_workers=min(len(writers), os.cpu_count() or 1)) as pool:
         futures = [pool.submit(writer.write, steps) for writer in writers]
@@ -139,7 +140,7 @@ class _SceneWriter:
                 self.layers.append(layer)
         self.steps = 1 + len(self.layers)
 
-    def write(self, steps: _Steps) -> Scene:
+    def write(self, steps: Steps) -> Scene:
         self.folder.mkdir()
         grid = self.labels.base.grid
         labels = class_raster("labels", self.folder / "labels.tif", grid, NO_LABEL)

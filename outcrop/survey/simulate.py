@@ -1,179 +1,161 @@
-"""Simulated sites: dense truth under every sensor, for development, tests and demonstrations.
+"""Simulated sites: every sensor's view of a ground whose truth is known, for development, tests and demonstrations."""
 
-What it is not: physical. Mixing is linear, light is one direction and one tint, and there is no atmosphere.
-"""
-
-from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
-import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.catalogues import write_site
-from outcrop.survey.declarations import declare
-from outcrop.survey.grids import Grid, Nesting
-from outcrop.survey.ingest import draft_site, split_shares
-from outcrop.survey.landscapes import CELL, PLACES, World, make_world
-from outcrop.survey.minerals import ANCHORS, MINERALS, reflectance
+from outcrop.survey.declarations import declare, derivation_order
+from outcrop.survey.derive import lay_derived
+from outcrop.survey.grids import Grid
+from outcrop.survey.ingest import Progress, Steps, draft_site, split_shares
 from outcrop.survey.rasters import class_raster, pieces, write_cog
+from outcrop.survey.raw.layers import Layer
+from outcrop.survey.simulation.instruments import MODALITIES, campaign, instruments
+from outcrop.survey.simulation.landscapes import Landscape
+from outcrop.survey.simulation.libraries import load_library
+from outcrop.survey.simulation.places import Place, load_places
+from outcrop.survey.simulation.specimens import Library
+from outcrop.survey.simulation.tiles import Instrument
+from outcrop.survey.simulation.truths import TRUTHS, Truth
+from outcrop.survey.simulation.units import UNITS
 from outcrop.survey.sites import NO_LABEL, Raster, Scene, Site, read_site
 from outcrop.survey.splits import write_splits
 from outcrop.survey.staging import staged
 from outcrop.survey.surveys import MeasuredEntry, Survey
 
-#: How each modality's pixels lie on base cells.
-NESTINGS = {
-    "rgb": Nesting(fine=4),
-    "hyperspectral": Nesting(),
-    "thermal": Nesting(coarse=2),
-    "gamma": Nesting(coarse=4),
-    "elevation": Nesting(),
-}
-DTYPES = {"rgb": "uint8", "hyperspectral": "uint16"}
-#: No campaign took place: the date is the same whenever a site is built.
-ACQUIRED = (date(2000, 1, 1), date(2000, 1, 1))
-Array = NDArray[Any]
+#: No campaign took place: the first date is the same whenever a site is built.
+FIRST_DATE = date(2000, 1, 1)
+DAYS_A_YEAR = 365.25
+#: What sets the random numbers of instruments apart from those of the ground.
+CAMPAIGN = 202
 
 
-def simulate_site(name: str, size: int, seed: int, destination: Path, survey: Survey, params: Params) -> Site:
-    """Write ``destination/name``, a square site of ``size`` x ``size`` base cells; the same seed gives the same bytes.
+def simulate_site(
+    name: str,
+    destination: Path,
+    survey: Survey,
+    params: Params,
+    library: Library | None = None,
+    *,
+    change: float | None = None,
+    progress: Progress = lambda done, total, step: None,
+) -> Site:
+    """Write ``destination/name``, a square site with a scene a date; the same parameters give the same bytes.
+
+    Parameters
+    ----------
+    params : ``simulate.size`` counts the base cells along one side, ``simulate.seed`` is that of the ground
+    library : the minerals' spectra; default: those of the tables
+    change : years after the first date, of one more scene
 
     Raises
     ------
-    SurveyError : the survey is not one that can be simulated.
+    SurveyError : the survey is not one that can be simulated, or the years are impossible.
     """
-    _check(survey, name)
-    place = PLACES[name]
-    top = place.north if place.crs else size
-    cell = CELL if place.crs else 1.0
-    grid = Grid(size, size, Affine(cell, 0, place.east, 0, -cell, top), place.crs)
-    world = make_world(size, place, (seed, crc32(name.encode())))
+    place = _place(survey, name)
+    size, seed = params.simulate.size, params.simulate.seed
+    years = sorted({0.0, *place.years, *([] if change is None else [change])})
+    steps = Steps(len(years) * (1 + len(survey.modalities) + len(TRUTHS)), progress)
     with staged(destination, name) as folder:
-        draft = draft_site(folder, name, [_write_scene(world, grid, folder / "scene", survey)], survey, params)
+        scenes = []
+        for later in years:
+            landscape = Landscape(place, size, seed, library or load_library(), later)
+            scene = folder / f"year-{later:g}".replace(".", "-")
+            scenes.append(_SceneWriter(landscape, scene, survey, seed, later).write(steps))
+        draft = draft_site(folder, name, scenes, survey, params)
         write_splits(draft, params, split_shares(survey, name, params))
         write_site(draft, survey)
         read_site(folder)
     return read_site(destination / name)
 
 
-def _check(survey: Survey, name: str) -> None:
-    if name not in survey.sites or name not in PLACES:
-        known = ", ".join(sorted(set(PLACES) & set(survey.sites))) or "none"
+def _place(survey: Survey, name: str) -> Place:
+    places = load_places()
+    if name not in survey.sites or name not in places:
+        known = ", ".join(sorted(set(places) & set(survey.sites))) or "none"
         raise SurveyError(
             f"the site `{name}` of the survey `{survey.survey}` cannot be simulated",
             remedy=f"choose one of these: {known}",
         )
-    if [c.name for c in survey.classes] != [m.name for m in MINERALS] or set(survey.modalities) != set(NESTINGS):
+    if tuple(entry.name for entry in survey.classes) != UNITS:
         raise SurveyError(
-            f"the survey `{survey.survey}` has not the classes and modalities of a simulated one",
+            f"the survey `{survey.survey}` has not the classes of a simulated one",
             remedy="compare it with data/surveys/simulated.yaml",
         )
+    return places[name]
 
 
-def _write_scene(world: World, grid: Grid, folder: Path, survey: Survey) -> Scene:
-    folder.mkdir()
-    labels = class_raster("labels", folder / "labels.tif", grid, NO_LABEL)
-    truth = world.shares.argmax(axis=0).astype(np.uint8)[None]
-    write_cog(labels, pieces(grid, _cut(truth)), classes=True)
-    rasters = {modality: _layout(modality, survey, folder, grid) for modality in survey.modalities}
-    for modality, raster in rasters.items():
-        write_cog(raster, pieces(raster.grid, SENSORS[modality](world, raster)))
-    return Scene("scene", grid, rasters, labels.path, folder / "split.tif", ACQUIRED)
+def _grid(landscape: Landscape) -> Grid:
+    origin, size = landscape.place.grid, landscape.size
+    if origin.crs is None:  # pixel coordinates, counted from the lower left
+        return Grid(size, size, Affine(1, 0, 0, 0, -1, size))
+    cell = landscape.cell_m
+    return Grid(size, size, Affine(cell, 0, origin.east, 0, -cell, origin.north), origin.crs)
 
 
-def _layout(modality: str, survey: Survey, folder: Path, grid: Grid) -> Raster:
-    entry, nesting, bands = survey.modalities[modality], NESTINGS[modality], declare(survey, modality).bands
-    assert isinstance(entry, MeasuredEntry) and bands is not None
-    dtype = DTYPES.get(modality, "float32")
-    path = folder / f"{modality}.tif"
-    native = nesting.grid(grid)
-    return Raster(modality, path, native, nesting, bands, entry.unit, dtype, entry.nodata, entry.scale, entry.offset)
+class _SceneWriter:
+    """One date of a site: the view of every instrument that the survey names, what is derived from it, and the truth.
 
+    All is laid out, and checked against the survey, before anything is written.
+    """
 
-Reader = Callable[[int, int, int, int], Array]
+    def __init__(self, landscape: Landscape, folder: Path, survey: Survey, seed: int, years: float) -> None:
+        self.landscape, self.folder, self.survey, self.grid = landscape, folder, survey, _grid(landscape)
+        # Another date has other noise, and corrections that err otherwise.
+        entropy = (seed, landscape.place.specimens, CAMPAIGN, round(years * DAYS_A_YEAR) + 1)
+        flown = instruments(landscape, campaign(landscape.place), entropy)
+        layers = {
+            name: self._measured(name, entry, flown.get(name))
+            for name, entry in survey.modalities.items()
+            if isinstance(entry, MeasuredEntry)
+        }
+        for name, derived in derivation_order(survey):
+            layers[name] = lay_derived(layers[derived.from_].raster, name, survey, folder / f"{name}.tif")
+        self.layers = list(layers.values())
+        self.truths = [self._true(name, truth) for name, truth in TRUTHS.items()]
+        self.acquired = FIRST_DATE + timedelta(days=round(years * DAYS_A_YEAR))
 
+    def write(self, steps: Steps) -> Scene:
+        """Write all rasters of the scene."""
+        self.folder.mkdir()
+        labels = class_raster("labels", self.folder / "labels.tif", self.grid, NO_LABEL)
+        cover = self.landscape.ground.cover
+        write_cog(labels, pieces(self.grid, lambda *window: cover(*window).labels[None]), classes=True)
+        steps.done(f"{self.folder.name}, labels")
+        for layer in (*self.layers, *self.truths):
+            write_cog(layer.raster, layer.contents())
+            steps.done(f"{self.folder.name}, {layer.raster.modality}")
+        return Scene(
+            self.folder.name,
+            self.grid,
+            {layer.raster.modality: layer.raster for layer in self.layers},
+            labels.path,
+            self.folder / "split.tif",
+            (self.acquired, self.acquired),
+            truth={layer.raster.modality: layer.raster for layer in self.truths},
+        )
 
-def _cut(values: Array) -> Reader:
-    return lambda row, col, height, width: values[:, row : row + height, col : col + width]
+    def _measured(self, modality: str, entry: MeasuredEntry, instrument: Instrument | None) -> Layer:
+        if instrument is None:
+            raise SurveyError(
+                f"no instrument of the simulation gives `{modality}`", remedy=f"choose among {', '.join(MODALITIES)}"
+            )
+        bands = declare(self.survey, modality).bands
+        if bands is None or len(bands) != instrument.shape[0]:
+            raise SurveyError(
+                f"the survey does not give `{modality}` the {instrument.shape[0]} bands of the instrument",
+                remedy="compare it with data/surveys/simulated.yaml",
+            )
+        grid, path = instrument.nesting.grid(self.grid), self.folder / f"{modality}.tif"
+        stored = (entry.unit, instrument.dtype, entry.nodata, entry.scale, entry.offset)
+        raster = Raster(modality, path, grid, instrument.nesting, bands, *stored)
+        return Layer(raster, lambda: pieces(grid, instrument.read))
 
-
-def _rgb(world: World, raster: Raster) -> Reader:
-    """Three digital numbers: the covers' colours in the site's light, with texture, after a camera's gamma curve."""
-    colours = np.array([mineral.continuum[2::-1] for mineral in MINERALS], dtype=np.float32)
-    colours *= np.linspace(*world.tint[::-1], 3, dtype=np.float32)
-    rough = np.array([mineral.texture for mineral in MINERALS], dtype=np.float32)
-    cells = np.concatenate([np.einsum("mb,mhw->bhw", colours, world.shares) * world.light, _mean(rough, world)])
-    fine = raster.nesting.fine
-
-    def read(row: int, col: int, height: int, width: int) -> Array:
-        rows, cols = np.arange(row, row + height) // fine, np.arange(col, col + width) // fine
-        here = cells[:, rows[:, None], cols]
-        grain = ndimage.gaussian_filter(world.noise(1, (height, width), row, col), 0.7) * 2
-        values = np.clip(here[:3] * np.exp(3 * here[3] * grain), 0, 1) ** np.float32(1 / 2.2)
-        noisy = 255 * values + 2 * world.noise(2, values.shape, row, col)
-        return np.asarray(np.clip(np.rint(noisy), 1, 255), dtype=np.uint8)
-
-    return read
-
-
-def _mean(property_: NDArray[np.float32], world: World) -> Array:
-    return np.asarray(np.einsum("m,mhw->hw", property_, world.shares)[None])
-
-
-def _hyperspectral(world: World, raster: Raster) -> Reader:
-    """Reflectance of linear mixtures in the site's light, with noise of 0.4 %."""
-    wavelengths = np.array([band.centre_um for band in raster.bands])
-    spectra = np.stack([reflectance(mineral, wavelengths) for mineral in MINERALS]).astype(np.float32)
-    spectra *= np.interp(wavelengths, [ANCHORS[0], ANCHORS[2]], world.tint).astype(np.float32)
-
-    def read(row: int, col: int, height: int, width: int) -> Array:
-        rows, cols = slice(row, row + height), slice(col, col + width)
-        values = np.einsum("mb,mhw->bhw", spectra, world.shares[:, rows, cols]) * world.light[rows, cols]
-        values += 0.004 * world.noise(3, values.shape, row, col)
-        stored = np.rint((np.clip(values, 0, 1.2) - raster.offset) / raster.scale)
-        return np.asarray(stored, dtype=raster.dtype)
-
-    return read
-
-
-def _thermal(world: World, raster: Raster) -> Reader:
-    """Kelvin: warm covers, warm slopes, cooler with height."""
-    warmth = np.array([mineral.warmth for mineral in MINERALS], dtype=np.float32)
-    kelvin = 290 + _mean(warmth, world) + 8 * (world.light - 1) - 0.0065 * (world.elevation - 400)
-    coarse = _coarsen(kelvin, raster.nesting.coarse)
-    return _cut((coarse + 0.3 * world.noise(4, coarse.shape)).astype(np.float32))
-
-
-def _gamma(world: World, raster: Raster) -> Reader:
-    """K, Th and U: the mean of the covers, with counting noise of 10 %."""
-    rates = np.array([mineral.gamma for mineral in MINERALS], dtype=np.float32)
-    coarse = _coarsen(np.einsum("mb,mhw->bhw", rates, world.shares), raster.nesting.coarse)
-    return _cut(np.maximum(coarse * (1 + 0.1 * world.noise(5, coarse.shape)), 0).astype(np.float32))
-
-
-def _elevation(world: World, raster: Raster) -> Reader:
-    return _cut(world.elevation[None] + 0.1 * world.noise(6, (1, *world.elevation.shape)))
-
-
-def _coarsen(values: Array, factor: int) -> Array:
-    """Mean of ``factor`` x ``factor`` cells (bands, H, W); the last ones are repeated where the sides do not divide."""
-    down, right = -values.shape[1] % factor, -values.shape[2] % factor
-    padded = np.pad(values, ((0, 0), (0, down), (0, right)), mode="edge")
-    bands, height, width = padded.shape
-    return np.asarray(padded.reshape(bands, height // factor, factor, width // factor, factor).mean(axis=(2, 4)))
-
-
-SENSORS: dict[str, Callable[[World, Raster], Reader]] = {
-    "rgb": _rgb,
-    "hyperspectral": _hyperspectral,
-    "thermal": _thermal,
-    "gamma": _gamma,
-    "elevation": _elevation,
-}
+    def _true(self, name: str, truth: Truth) -> Layer:
+        raster = truth.raster(name, self.folder / f"truth_{name}.tif", self.grid)
+        return Layer(raster, lambda: pieces(self.grid, partial(truth.stored, self.landscape)))

@@ -49,6 +49,7 @@ EDITS = {
     "outcrop/record/report.py": set(),
     "outcrop/field/pictures.py": set(),
     "outcrop/survey/simulate.py": set(),
+    "outcrop/survey/simulation/mixing.py": set(),
     "outcrop/survey/checks.py": {"tasks.validate"},
     "outcrop/survey/augment.py": LEARNING,
     "outcrop/learning/encoders.py": LEARNING,

@@ -47,8 +47,8 @@ class Imager:
     read_noise: float
 
 
-#: AVIRIS's bands, with somewhat less signal to noise: it has 600 in the visible and a third of that at 2.2 um, where the
-#: sun is weak (rough figures after Green et al. 1998, doi:10.1016/S0034-4257(98)00064-9).
+#: AVIRIS's bands, with somewhat less signal to noise: it has 600 in the visible and a third of that at 2.2 um, where
+#: the sun is weak (rough figures after Green et al. 1998, doi:10.1016/S0034-4257(98)00064-9).
 HYPERSPECTRAL = Imager("aviris", nodes=1, spread=1.6, signal_to_noise=500, read_noise=60)
 #: Sentinel-2's bands. They are wider, so that their signal is stronger; points spread more.
 MULTISPECTRAL = Imager("sentinel2_l2a", nodes=3, spread=2.2, signal_to_noise=400, read_noise=60)
