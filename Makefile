@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results bench clean
+.PHONY: demo test lint results bench simulation clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -29,6 +29,10 @@ results: $(VENV)/installed
 # The ingest of many scenes needs OUTCROP_REAL_DATA.
 bench: $(VENV)/installed
 	python -m benchmarks.performance
+
+# The figures of docs/simulation.md; resumes where it stopped. Its pictures need OUTCROP_REAL_DATA.
+simulation: $(VENV)/installed
+	python -m benchmarks.simulation
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outcrop needs Python 3.11 or newer; set PYTHON=")'

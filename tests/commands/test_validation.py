@@ -95,7 +95,7 @@ PLANTED: dict[str, tuple[dict[str, dict[str, Any]], list[tuple[str, str, str]]]]
             "scenes": {"overlap": 0.1},
             "sites": {"labelled": 0, "usable": 5},
             "classes": {"blocks": 2, "lost_share": 1.0, "lost_excess": 0.2},
-            "support": {"cells": 0},
+            "support": {"cells": 0, "split": "train"},
         },
         [
             ("critical", "nodata share", "x/x, x"),
@@ -110,6 +110,7 @@ PLANTED: dict[str, tuple[dict[str, dict[str, Any]], list[tuple[str, str, str]]]]
             ("critical", "support", "x"),
         ],
     ),
+    "absent from validation": ({"support": {"cells": 0, "split": "val"}}, [("warning", "support", "x")]),
     "constant": ({"bands": {"spread": 0.0}}, [("warning", "constant band", "x/x, x")]),
 }
 
