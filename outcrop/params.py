@@ -130,6 +130,7 @@ class Teacher(Section):
     modalities: Modalities | Literal["all"]
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
     features: dict[str, Positive]
+    centre: bool
     token: Positive
     heads: Positive
     hidden: Positive
@@ -148,6 +149,7 @@ class Teacher(Section):
 class Student(Section):
     modalities: Modalities
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    centre: bool
     features: Positive
 
 

@@ -72,24 +72,43 @@ class Encoder(nn.Module):
 
     With ``moments``, the linear layer also sees every band's mean and the logarithm of its deviation over the patch:
     they carry over to other sites better than what a trunk learns from few of them. Both are normalised over the
-    batch, for a band may vary over a survey a hundred times as much as over a patch (elevation does).
+    batch, for a band may vary over a survey a hundred times as much as over a patch (elevation does). With ``centre``,
+    it also sees what the trunk gives at the patch's centre: where units are hardly larger than a patch, their mean says
+    little of the cell that is asked for.
     """
 
     def __init__(
-        self, standardise: Standardise, trunk: nn.Sequential, channels: int, features: int, *, moments: bool = False
+        self,
+        standardise: Standardise,
+        trunk: nn.Sequential,
+        channels: int,
+        features: int,
+        *,
+        moments: bool = False,
+        centre: bool = False,
     ) -> None:
         super().__init__()
-        self.standardise, self.trunk = standardise, trunk
+        self.standardise, self.trunk, self.centre = standardise, trunk, centre
         statistics = 2 * standardise.mean.numel()
         self.normalise = nn.BatchNorm1d(statistics, affine=False) if moments else None
-        self.linear = nn.Linear(channels + (statistics if moments else 0), features)
+        self.linear = nn.Linear(channels * (1 + centre) + statistics * moments, features)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, bands, side, side) -> (N, features)."""
         x = self.standardise(x)
-        pooled = [self.trunk(x).mean(dim=(2, 3))]
+        seen = self.trunk(x)
+        pooled = [seen.mean(dim=(2, 3))]
+        if self.centre:
+            pooled.append(_middle(seen).mean(dim=(2, 3)))
         if self.normalise is not None:
             spread = 0.5 * (x.var(dim=(2, 3), correction=0) + SMALLEST_VARIANCE).log()
             pooled.append(self.normalise(torch.cat([x.mean(dim=(2, 3)), spread], dim=1)))
         features: Tensor = self.linear(torch.cat(pooled, dim=1))
         return features
+
+
+def _middle(maps: Tensor) -> Tensor:
+    """The middle pixel (N, channels, 1, 1) of maps with odd sides, the middle four (N, channels, 2, 2) of even ones."""
+    side = maps.shape[-1]
+    first, last = (side - 1) // 2, side // 2 + 1
+    return maps[:, :, first:last, first:last]

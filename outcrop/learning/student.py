@@ -28,4 +28,4 @@ class StudentNetwork(nn.Module):
 
 def _encoder(entry: Input, params: Student) -> Encoder:
     trunk = strided_trunk(len(entry.bands), entry.side, params.stages)
-    return Encoder(Standardise(entry.mean, entry.std), trunk, params.stages[-1], params.features)
+    return Encoder(Standardise(entry.mean, entry.std), trunk, params.stages[-1], params.features, centre=params.centre)

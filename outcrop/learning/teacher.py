@@ -77,7 +77,7 @@ def _width(modality: str, params: Teacher) -> int:
 def _encoder(entry: Input, params: Teacher) -> Encoder:
     trunk = pooled_trunk(len(entry.bands), entry.side, params.stages)
     standardise, width = Standardise(entry.mean, entry.std), _width(entry.modality, params)
-    return Encoder(standardise, trunk, params.stages[-1], width, moments=True)
+    return Encoder(standardise, trunk, params.stages[-1], width, moments=True, centre=params.centre)
 
 
 def _projection(features: int, token: int) -> nn.Sequential:

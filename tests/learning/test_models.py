@@ -116,7 +116,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "architecture": (reconfigure(architecture={"stages": [1]}), MISSING_CONFIG),
     "classes": (reconfigure(classes=["one", "two"]), OTHERS),
     "too large": (
-        reconfigure(architecture={"modalities": ["rgb"], "stages": [10**6, 10**7], "features": 10**6}),
+        reconfigure(architecture={"modalities": ["rgb"], "stages": [10**6, 10**7], "centre": False, "features": 10**6}),
         OTHERS,
     ),
     "no weights": (lambda f: (f / "weights.safetensors").unlink(), MISSING_WEIGHTS),

@@ -39,6 +39,7 @@ def teacher(*modalities: str, **changes: object) -> TeacherNetwork:
         "members": 1,
         "modalities": "all",
         "stages": (4, 6),
+        "centre": False,
         "features": {"rgb": 8, "default": 5},
         "token": 8,
         "heads": 2,
@@ -58,7 +59,7 @@ def teacher(*modalities: str, **changes: object) -> TeacherNetwork:
 
 def student(*modalities: str) -> StudentNetwork:
     torch.manual_seed(0)
-    params = Student(modalities=modalities, stages=(4, 6), features=5)
+    params = Student(modalities=modalities, stages=(4, 6), centre=True, features=5)
     return StudentNetwork(inputs(*modalities), CLASSES, params).eval()
 
 
@@ -184,6 +185,21 @@ def test_a_trunk_over_a_window_gives_every_patch(
         pooled.append(statistics.T.view(1, -1, rows, cols))
     found = encoder.linear(torch.cat(pooled, dim=1)[0].flatten(1).T)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("side", [9, 10])
+def test_the_centre_is_what_the_trunk_gives_there(side: int) -> None:
+    """A change beyond the centre's own field of view changes the mean over the patch, but not the centre."""
+    encoder = Encoder(Standardise((0.0,), (1.0,)), strided_trunk(1, side, (6, 4)), 4, 5, centre=True).eval()
+    encoder.linear = nn.Identity()
+    patch = torch.randn(2, 1, side, side)
+    edited = patch.clone()
+    edited[:, :, 0] += 1
+    before, after = encoder(patch), encoder(edited)
+    assert before.shape == (2, 8)
+    assert not torch.allclose(before[:, :4], after[:, :4])
+    torch.testing.assert_close(before[:, 4:], after[:, 4:])
 
 
 @torch.inference_mode()
