@@ -77,6 +77,7 @@ def _our_epoch(role: str, material: Material, batches: Sequence[Sample]) -> tupl
             len(batches),
             lambda network: (0.0, 0.0),
             material.params.train,
+            epochs=getattr(material.params.train.epochs, role),
             lr=getattr(material.params.train.lr, role),
             seed=material.params.seed,
             checkpoint=Path(folder) / "checkpoint.safetensors",

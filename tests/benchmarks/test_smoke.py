@@ -45,7 +45,7 @@ def test_the_loop_is_compared_over_the_same_steps() -> None:
 
 def test_delivery_is_measured_for_what_each_model_sees() -> None:
     _, result = measured("delivery")
-    assert result["student"]["modalities"] == ["rgb"] and len(result["teacher"]["modalities"]) == 5
+    assert result["student"]["modalities"] == ["rgb"] and len(result["teacher"]["modalities"]) == 6
     assert all(role["delivered"] > 0 and role["consumed"] > 0 for role in result.values())
 
 
