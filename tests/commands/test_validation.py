@@ -110,6 +110,7 @@ PLANTED: dict[str, tuple[dict[str, dict[str, Any]], list[tuple[str, str, str]]]]
             ("critical", "support", "x"),
         ],
     ),
+    "absent from the test": ({"support": {"cells": 0, "split": "test"}}, [("critical", "support", "x")]),
     "absent from validation": ({"support": {"cells": 0, "split": "val"}}, [("warning", "support", "x")]),
     "constant": ({"bands": {"spread": 0.0}}, [("warning", "constant band", "x/x, x")]),
 }

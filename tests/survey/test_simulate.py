@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import PROJECT, TinySurvey
+from sklearn.ensemble import RandomForestClassifier
 
 from outcrop.errors import SurveyError
 from outcrop.params import Params, merge
@@ -75,13 +76,30 @@ def test_sensors_keep_their_resolution_and_bands(simulated: Site) -> None:
         assert np.isfinite(whole(raster)).all()
 
 
-def test_classes_reach_every_split(simulated: Site) -> None:
-    """On so small a site one class may miss a split."""
+def test_every_class_reaches_every_split(tmp_path: Path) -> None:
+    """Of the training sites together, at the size that `dvc repro` builds."""
+    survey, params = load_survey(SURVEY, PARAMS)
+    survey = survey.model_copy(update={"modalities": {"elevation": survey.modalities["elevation"]}})
+    size, found = params.simulate.size, set()
+    for name in params.sites.train:
+        scene = simulate_site(name, tmp_path, survey, params).scenes[0]
+        labels, split = (read(scene, 0, 0, size, size) for read in (read_labels, read_split))
+        found |= set(zip(split.ravel().tolist(), labels.ravel().tolist(), strict=True))
+    assert {(code, value) for code in SPLITS.values() for value in range(len(survey.classes))} <= found
+
+
+def test_colour_alone_tells_less_than_all_sensors(simulated: Site) -> None:
     scene = simulated.scenes[0]
-    labels, split = read_labels(scene, 0, 0, SIZE, SIZE), read_split(scene, 0, 0, SIZE, SIZE)
-    found = [len(np.unique(labels[split == code])) for code in SPLITS.values()]
-    assert found[0] >= 11
-    assert min(found) >= 9
+    labels, split = (read(scene, 0, 0, SIZE, SIZE).ravel() for read in (read_labels, read_split))
+    rgb = whole(scene.rasters["rgb"]).reshape(3, SIZE, 4, SIZE, 4)
+    colour = np.concatenate([rgb.mean((2, 4)), rgb.std((2, 4))]).reshape(6, -1).T
+    spectra = whole(scene.rasters["hyperspectral"])[::4].reshape(56, -1).T
+    scores = []
+    for table in (colour, np.hstack([colour, spectra])):
+        forest = RandomForestClassifier(50, random_state=0).fit(table[split == 1][::3], labels[split == 1][::3])
+        scores.append((forest.predict(table[split == 3]) == labels[split == 3]).mean())
+    assert scores[0] > 3 / 12
+    assert scores[1] > scores[0] + 0.15
 
 
 def test_the_truth_is_whole_and_agrees_with_the_labels(simulated: Site) -> None:
