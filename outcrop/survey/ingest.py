@@ -66,11 +66,11 @@ def ingest_site(
 
 
 class Steps:
-    """Counts the steps that are done, in whatever thread."""
+    """Counts the steps that are done, in whatever thread; ``already`` of them when it begins."""
 
-    def __init__(self, total: int, progress: Progress) -> None:
+    def __init__(self, total: int, progress: Progress, already: int = 0) -> None:
         self.total, self.progress = total, progress
-        self.count, self.lock = 0, Lock()
+        self.count, self.lock = already, Lock()
 
     def done(self, step: str) -> None:
         """One more step is done."""
@@ -144,7 +144,7 @@ class _SceneWriter:
         self.folder.mkdir()
         grid = self.labels.base.grid
         labels = class_raster("labels", self.folder / "labels.tif", grid, NO_LABEL)
-        write_cog(labels, self.labels.contents(), classes=True)
+        write_cog(labels, self.labels.contents())
         steps.done(f"{self.id}, labels")
         rasters = {}
         for layer in self.layers:

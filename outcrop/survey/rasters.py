@@ -1,6 +1,7 @@
 """Reading and writing windows of a site's rasters: what the stored numbers mean is decided here and nowhere else."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ Array = NDArray[Any]
 Piece = tuple[int, int, Array]
 #: Side of the windows by which whole rasters are read and written, in native pixels.
 PIECE = 256
+#: The unit of labels and of the split.
+CLASS = "class"
 #: Rasters with more bands get smaller tiles, so that a block is read without decoding much around it.
 MANY_BANDS = 16
 
@@ -119,52 +122,75 @@ def native_pixels(nesting: Nesting, base: Grid) -> tuple[NDArray[np.intp], NDArr
     return rows, cols
 
 
-def windows(grid: Grid, multiple: int = 1) -> Iterator[tuple[int, int, int, int]]:
+def windows(grid: Grid, multiple: int = 1, side: int = PIECE) -> Iterator[tuple[int, int, int, int]]:
     """Row, column, height and width of the windows that tile a grid; their sides are multiples of ``multiple``."""
-    side = multiple * max(1, PIECE // multiple)
+    side = multiple * max(1, side // multiple)
     for row in range(0, grid.height, side):
         for col in range(0, grid.width, side):
             yield row, col, min(side, grid.height - row), min(side, grid.width - col)
 
 
-def pieces(grid: Grid, read: Callable[[int, int, int, int], Array]) -> Iterator[Piece]:
+def pieces(grid: Grid, read: Callable[[int, int, int, int], Array], side: int = PIECE) -> Iterator[Piece]:
     """Whatever ``read`` gives for each window of a grid, ready for `write_cog`."""
-    for row, col, height, width in windows(grid):
+    for row, col, height, width in windows(grid, side=side):
         yield row, col, read(row, col, height, width)
 
 
 def class_raster(name: str, path: Path, grid: Grid, nodata: int) -> Raster:
     """The layout of a raster of classes on the base grid: labels, or the split."""
-    return Raster(name, path, grid, Nesting(), (Band(name),), unit="class", dtype="uint8", nodata=float(nodata))
+    return Raster(name, path, grid, Nesting(), (Band(name),), unit=CLASS, dtype="uint8", nodata=float(nodata))
 
 
-def write_cog(raster: Raster, contents: Iterable[Piece], *, classes: bool = False) -> None:
+def write_cog(raster: Raster, contents: Iterable[Piece]) -> None:
     """Write a Cloud-Optimized GeoTIFF to ``raster.path``, piece by piece; the same pixels give the same bytes.
 
-    Overviews hold the nearest pixel where the raster holds ``classes``, else the average.
+    Overviews hold the nearest pixel where the raster holds classes, else the average.
 
     Raises
     ------
     WorkspaceError : the file cannot be written.
     """
-    tiles = raster.path.with_name(f".{raster.path.name}.tiles")
+    write_cogs([(raster, contents)])
+
+
+def write_cogs(rasters: Sequence[tuple[Raster, Iterable[Piece]]]) -> None:
+    """Write several as `write_cog` does, all in step: the first piece of each, then the second of each.
+
+    What the pieces of one window have in common then need not be made, or kept, for the whole of every raster.
+    They must have the same number of pieces.
+    """
     try:
         with rasterio.Env(**ALONE):
-            _write_tiles(raster, tiles, contents)
-            _add_overviews(raster, tiles, classes)
-            # GDAL writes a COG only as a copy of a finished raster, for its overviews come first in the file.
-            # It makes the tiles of a small raster, but would warn of each that they are smaller than it expects.
-            with rasterio.Env(GDAL_VALIDATE_CREATION_OPTIONS=False):
-                rasterio.shutil.copy(tiles, raster.path, driver="COG", **_cog_options(raster))
+            with ExitStack() as held:
+                opened = [held.enter_context(_new_tiles(raster)) for raster, _ in rasters]
+                for together in zip(*(contents for _, contents in rasters), strict=True):
+                    for (raster, _), dataset, (row, col, values) in zip(rasters, opened, together, strict=True):
+                        with _telling(raster):
+                            dataset.write(values, window=Window(col, row, values.shape[2], values.shape[1]))
+            for raster, _ in rasters:
+                with _telling(raster):
+                    _finish(raster)
+    finally:
+        for raster, _ in rasters:
+            _tiles(raster).unlink(missing_ok=True)
+
+
+@contextmanager
+def _telling(raster: Raster) -> Iterator[None]:
+    try:
+        yield
     except (RasterioError, CPLE_BaseError, OSError) as cause:
         raise WorkspaceError(
             "the raster cannot be written", where=raster.path, remedy="check free space and write permission"
         ) from cause
-    finally:
-        tiles.unlink(missing_ok=True)
 
 
-def _write_tiles(raster: Raster, path: Path, contents: Iterable[Piece]) -> None:
+def _tiles(raster: Raster) -> Path:
+    return raster.path.with_name(f".{raster.path.name}.tiles")
+
+
+@contextmanager
+def _new_tiles(raster: Raster) -> Iterator[Any]:
     profile = {
         "driver": "GTiff",
         "height": raster.grid.height,
@@ -180,22 +206,29 @@ def _write_tiles(raster: Raster, path: Path, contents: Iterable[Piece]) -> None:
         "interleave": "band",  # the copy reads band by band: of 224 interleaved ones it would decode all for each
         "BIGTIFF": "IF_SAFER",
     }
-    with rasterio.open(path, "w", **profile) as dataset:
+    with _telling(raster), rasterio.open(_tiles(raster), "w", **profile) as dataset:
         dataset.descriptions = [band.name for band in raster.bands]
         dataset.units = [raster.unit] * dataset.count
         dataset.scales, dataset.offsets = [raster.scale] * dataset.count, [raster.offset] * dataset.count
-        for row, col, values in contents:
-            dataset.write(values, window=Window(col, row, values.shape[2], values.shape[1]))
+        yield dataset
 
 
-def _add_overviews(raster: Raster, path: Path, classes: bool) -> None:
+def _finish(raster: Raster) -> None:
+    _add_overviews(raster)
+    # GDAL writes a COG only as a copy of a finished raster, for its overviews come first in the file.
+    # It makes the tiles of a small raster, but would warn of each that they are smaller than it expects.
+    with rasterio.Env(GDAL_VALIDATE_CREATION_OPTIONS=False):
+        rasterio.shutil.copy(_tiles(raster), raster.path, driver="COG", **_cog_options(raster))
+
+
+def _add_overviews(raster: Raster) -> None:
     """The overviews that a COG of these tiles has. Made by its driver, each would be rewritten whole for every band."""
     factors, side = [2], max(raster.grid.height, raster.grid.width)
     while side // factors[-1] > _tile(raster):
         factors.append(2 * factors[-1])
     if side > _tile(raster):
-        with rasterio.open(path, "r+") as dataset:
-            dataset.build_overviews(factors, Resampling.nearest if classes else Resampling.average)
+        with rasterio.open(_tiles(raster), "r+") as dataset:
+            dataset.build_overviews(factors, Resampling.nearest if raster.unit == CLASS else Resampling.average)
 
 
 def _tile(raster: Raster) -> int:

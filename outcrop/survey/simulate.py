@@ -1,5 +1,6 @@
 """Simulated sites: every sensor's view of a ground whose truth is known, for development, tests and demonstrations."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from outcrop.survey.declarations import declare, derivation_order
 from outcrop.survey.derive import lay_derived
 from outcrop.survey.grids import Grid
 from outcrop.survey.ingest import Progress, Steps, draft_site, split_shares
-from outcrop.survey.rasters import class_raster, pieces, write_cog
+from outcrop.survey.rasters import PIECE, Piece, class_raster, pieces, windows, write_cog, write_cogs
 from outcrop.survey.raw.layers import Layer
 from outcrop.survey.simulation.instruments import MODALITIES, campaign, instruments
 from outcrop.survey.simulation.landscapes import Landscape
@@ -60,13 +61,14 @@ def simulate_site(
     place = _place(survey, name)
     size, seed = params.simulate.size, params.simulate.seed
     years = sorted({0.0, *place.years, *([] if change is None else [change])})
-    steps = Steps(len(years) * (1 + len(survey.modalities) + len(TRUTHS)), progress)
     with staged(destination, name) as folder:
         scenes = []
-        for later in years:
+        for number, later in enumerate(years):
             landscape = Landscape(place, size, seed, library or load_library(), later)
             scene = folder / f"year-{later:g}".replace(".", "-")
-            scenes.append(_SceneWriter(landscape, scene, survey, seed, later).write(steps))
+            writer = _SceneWriter(landscape, scene, survey, seed, later)
+            steps = Steps(len(years) * writer.steps, progress, number * writer.steps)
+            scenes.append(writer.write(steps))
         draft = draft_site(folder, name, scenes, survey, params)
         write_splits(draft, params, split_shares(survey, name, params))
         write_site(draft, survey)
@@ -116,29 +118,38 @@ class _SceneWriter:
         }
         for name, derived in derivation_order(survey):
             layers[name] = lay_derived(layers[derived.from_].raster, name, survey, folder / f"{name}.tif")
-        self.layers = list(layers.values())
-        self.truths = [self._true(name, truth) for name, truth in TRUTHS.items()]
+        truths = [self._true(name, truth) for name, truth in TRUTHS.items()]
+        self.derived = [layer for layer in layers.values() if layer.raster.derived_from]
+        self.modalities = {name: layer.raster for name, layer in layers.items()}
+        self.truths = {layer.raster.modality: layer.raster for layer in truths}
+        #: What is seen of the ground itself: all of it is written in one pass over the ground.
+        self.seen = [self._labels(), *(layer for layer in layers.values() if layer not in self.derived), *truths]
+        self.steps = len(list(windows(self.grid))) * len(self.seen) + len(self.derived)
         self.acquired = FIRST_DATE + timedelta(days=round(years * DAYS_A_YEAR))
 
     def write(self, steps: Steps) -> Scene:
         """Write all rasters of the scene."""
         self.folder.mkdir()
-        labels = class_raster("labels", self.folder / "labels.tif", self.grid, NO_LABEL)
-        cover = self.landscape.ground.cover
-        write_cog(labels, pieces(self.grid, lambda *window: cover(*window).labels[None]), classes=True)
-        steps.done(f"{self.folder.name}, labels")
-        for layer in (*self.layers, *self.truths):
+        write_cogs([(layer.raster, self._counted(layer, steps)) for layer in self.seen])
+        for layer in self.derived:
             write_cog(layer.raster, layer.contents())
             steps.done(f"{self.folder.name}, {layer.raster.modality}")
-        return Scene(
-            self.folder.name,
-            self.grid,
-            {layer.raster.modality: layer.raster for layer in self.layers},
-            labels.path,
-            self.folder / "split.tif",
-            (self.acquired, self.acquired),
-            truth={layer.raster.modality: layer.raster for layer in self.truths},
+        labels = self.seen[0].raster.path
+        split = self.folder / "split.tif"
+        acquired = self.acquired, self.acquired
+        return Scene(self.folder.name, self.grid, self.modalities, labels, split, acquired, truth=self.truths)
+
+    def _counted(self, layer: Layer, steps: Steps) -> Iterator[Piece]:
+        for piece in layer.contents():
+            yield piece
+            steps.done(f"{self.folder.name}, {layer.raster.modality}")
+
+    def _labels(self) -> Layer:
+        raster, cover = (
+            class_raster("labels", self.folder / "labels.tif", self.grid, NO_LABEL),
+            self.landscape.ground.cover,
         )
+        return Layer(raster, lambda: pieces(self.grid, lambda *window: cover(*window).labels[None]))
 
     def _measured(self, modality: str, entry: MeasuredEntry, instrument: Instrument | None) -> Layer:
         if instrument is None:
@@ -154,7 +165,9 @@ class _SceneWriter:
         grid, path = instrument.nesting.grid(self.grid), self.folder / f"{modality}.tif"
         stored = (entry.unit, instrument.dtype, entry.nodata, entry.scale, entry.offset)
         raster = Raster(modality, path, grid, instrument.nesting, bands, *stored)
-        return Layer(raster, lambda: pieces(grid, instrument.read))
+        # One of its windows shows what a window of base cells shows: only so are all rasters written in step.
+        side = PIECE * instrument.nesting.fine // instrument.nesting.coarse
+        return Layer(raster, lambda: pieces(grid, instrument.read, side))
 
     def _true(self, name: str, truth: Truth) -> Layer:
         raster = truth.raster(name, self.folder / f"truth_{name}.tif", self.grid)

@@ -210,5 +210,4 @@ def _write_split(scene: Scene, cells: Cells) -> None:
     write_cog(
         raster,
         pieces(scene.grid, lambda row, col, height, width: cells[None, row : row + height, col : col + width]),
-        classes=True,
     )

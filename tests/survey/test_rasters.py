@@ -1,6 +1,7 @@
 """Windows: values, units, places, nodata, and what lies outside; and files that are the same whenever written."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,17 @@ from conftest import TinySurvey
 
 from outcrop.errors import WorkspaceError
 from outcrop.survey.grids import Grid, Nesting
-from outcrop.survey.rasters import covered_cells, pieces, read_labels, read_split, read_window, to_unit, write_cog
+from outcrop.survey.rasters import (
+    Piece,
+    covered_cells,
+    pieces,
+    read_labels,
+    read_split,
+    read_window,
+    to_unit,
+    write_cog,
+    write_cogs,
+)
 from outcrop.survey.sites import Band, Raster, Site
 
 
@@ -100,10 +111,33 @@ def test_the_same_pixels_give_the_same_bytes_and_a_valid_cog(tmp_path: Path) -> 
 
 def test_overviews_of_classes_hold_classes_only(tmp_path: Path) -> None:
     values = np.random.default_rng(0).choice([3, 9], (1, 600, 600)).astype(np.uint8)
-    raster = replace(make_raster(tmp_path / "a.tif", values), path=tmp_path / "c.tif")
-    write_cog(raster, pieces(raster.grid, lambda r, c, h, w: values[:, r : r + h, c : c + w]), classes=True)
+    raster = replace(make_raster(tmp_path / "a.tif", values), path=tmp_path / "c.tif", unit="class")
+    write_cog(raster, pieces(raster.grid, lambda r, c, h, w: values[:, r : r + h, c : c + w]))
     with rasterio.open(raster.path, overview_level=0) as overview:
         assert set(np.unique(overview.read(1))) == {3, 9}
+
+
+def test_rasters_written_in_step_are_those_written_alone(tmp_path: Path) -> None:
+    asked = []
+
+    def watched(raster: Raster, values: np.ndarray, side: int) -> Iterator[Piece]:
+        for row, col, found in pieces(raster.grid, lambda r, c, h, w: values[:, r : r + h, c : c + w], side):
+            asked.append((raster.path.name, row * 256 // side, col * 256 // side))
+            yield row, col, found
+
+    rng = np.random.default_rng(0)
+    fine = rng.integers(0, 1000, (3, 600, 1200)).astype(np.uint16)
+    coarse = rng.normal(size=(1, 150, 300)).astype(np.float32)
+    alone = [make_raster(tmp_path / "fine.tif", fine), make_raster(tmp_path / "coarse.tif", coarse)]
+    (tmp_path / "step").mkdir()
+    together = [replace(raster, path=tmp_path / "step" / raster.path.name) for raster in alone]
+    sides = (512, 128)
+    contents = [watched(r, v, side) for r, v, side in zip(together, (fine, coarse), sides, strict=True)]
+    write_cogs(list(zip(together, contents, strict=True)))
+    for one, other in zip(alone, together, strict=True):
+        assert one.path.read_bytes() == other.path.read_bytes()
+    assert [place for name, *place in asked if name == "fine.tif"] == [place for _, *place in asked[1::2]]
+    assert [name for name, *_ in asked] == ["fine.tif", "coarse.tif"] * 6
 
 
 def test_a_raster_that_cannot_be_written_is_a_workspace_error(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from outcrop.survey.simulation.places import Place
 from outcrop.survey.simulation.surfaces import FINE, MARGIN
 from outcrop.survey.simulation.terrain import CELL_M, make_terrain
 
-#: Base cells along one side of a tile; how many tiles are kept of cells (under 1 MB each) and of fine pixels.
-TILE, KEPT_COVERS, KEPT_FINE = 64, 144, 48
+#: Base cells along one side of a tile; how many tiles are kept of cells (under 1 MB each) and of fine pixels:
+#: windows that follow each other, in a row and below it, share the tiles at their borders.
+TILE, KEPT_COVERS, KEPT_FINE = 64, 360, 48
 Cut = TypeVar("Cut", Cover, FineCover)
 Floats = NDArray[np.float32]
 
