@@ -107,7 +107,7 @@ def _survey(side: int) -> dict[str, Any]:
         "sites": {"cube": {"scenes": {"flight": scene}}},
         "params": {
             "teacher": {"modalities": ["hyperspectral"]},
-            "student": {"modalities": ["hyperspectral"]},
+            "distil": {"rungs": ["all", ["hyperspectral"]]},
             "split": {"block": max(12, side // 20)},
         },
     }

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from benchmarks.material import ROLES, Stopwatch, Trainee, simulated, stream_of
-from outcrop.learning.recipes import Material
+from benchmarks.material import ROLES, Stopwatch, Trainee, rung_of, simulated, stream_of
+from outcrop.learning.material import Material
 from outcrop.learning.samples import Preparation, Sample
 from outcrop.survey.patches import PatchStream
 
@@ -21,7 +21,7 @@ def measure_delivery(*, size: int = 128, samples: int = 512, repetitions: int = 
 
 
 def _compare(role: str, material: Material, repetitions: int) -> dict[str, Any]:
-    inputs, params = material.config(role).inputs, material.params
+    inputs, params = material.config(rung_of(role, material)).inputs, material.params
     preparation = Preparation(inputs, params.augment, params.seed, material.fabric.device)
     whole, small = (stream_of(role, material, params.patches.pool_mb) for _ in range(2))
     small.pool.slots = max(1, len(material.census.of_split("train")) // 4)

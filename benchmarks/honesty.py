@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from benchmarks.simulated import SEED, TRAINING, Ground, simulated
 from outcrop.learning.evaluation import cells_to_score, scene_maps
 from outcrop.learning.forest import cell_features, fit_forest, score_forest
+from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored, measure
-from outcrop.learning.recipes import SWEEP_BATCH, Material
+from outcrop.learning.recipes import SWEEP_BATCH
 from outcrop.survey.cells import CellSet, labelled_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
 from outcrop.survey.simulation.landscapes import Landscape
@@ -92,7 +93,7 @@ def _rungs(material: Material) -> tuple[Result, dict[str, Scored]]:
     """The scores of one forest a rung, and what each said."""
     scored = {}
     for rung, listed in RUNGS.items():
-        sensors = listed or material.modalities("teacher")
+        sensors = listed or material.top.modalities
         scored[rung] = ask(grow(material, sensors), material, sensors)
     return {rung: score(each, material) for rung, each in scored.items()}, scored
 

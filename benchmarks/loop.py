@@ -12,8 +12,8 @@ from typing import Any
 
 from torch.nn import functional
 
-from benchmarks.material import ROLES, Stopwatch, Trainee, simulated, stream_of
-from outcrop.learning.recipes import Material
+from benchmarks.material import ROLES, Stopwatch, Trainee, rung_of, simulated, stream_of
+from outcrop.learning.material import Material
 from outcrop.learning.samples import Preparation, Sample
 from outcrop.learning.training import fit
 
@@ -26,7 +26,7 @@ def measure_loop(*, size: int = 128, samples: int = 512, repetitions: int = 15) 
 
 
 def _compare(role: str, material: Material, repetitions: int) -> dict[str, Any]:
-    config = material.config(role)
+    config = material.config(rung_of(role, material))
     preparation = Preparation(config.inputs, material.params.augment, material.params.seed, material.fabric.device)
     batches = list(preparation.samples(stream_of(role, material, material.params.patches.pool_mb).epoch(0), 0))
     ours: list[float] = []
@@ -77,8 +77,8 @@ def _our_epoch(role: str, material: Material, batches: Sequence[Sample]) -> tupl
             len(batches),
             lambda network: (0.0, 0.0),
             material.params.train,
-            epochs=getattr(material.params.train.epochs, role),
-            lr=getattr(material.params.train.lr, role),
+            epochs=material.params.train.epochs.of(role),
+            lr=material.params.train.lr.of(role),
             seed=material.params.seed,
             checkpoint=Path(folder) / "checkpoint.safetensors",
             key="benchmark",

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from benchmarks.variants import survey_with
+from outcrop.learning.material import Material
 from outcrop.learning.models import build_network
 from outcrop.learning.objectives import LabelObjective
-from outcrop.learning.recipes import Material
+from outcrop.learning.rungs import Rung
 from outcrop.survey.cells import labelled_cells
 from outcrop.survey.census import take_census
 from outcrop.survey.declarations import declared_ranges
@@ -47,19 +48,22 @@ class Trainee:
     def of(cls, role: str, material: Material) -> "Trainee":
         """The same weights for the same seed."""
         torch.manual_seed(material.params.seed)
-        config, train = material.config(role), material.params.train
+        config, train = material.config(rung_of(role, material)), material.params.train
         objective = LabelObjective(build_network(config), torch.ones(len(config.classes)))
-        optimizer = torch.optim.AdamW(
-            objective.parameters(), lr=getattr(train.lr, role), weight_decay=train.weight_decay
-        )
+        optimizer = torch.optim.AdamW(objective.parameters(), lr=train.lr.of(role), weight_decay=train.weight_decay)
         return cls(objective, optimizer)
+
+
+def rung_of(role: str, material: Material) -> Rung:
+    """What the model of a role sees."""
+    return material.top if role == "teacher" else material.last
 
 
 def stream_of(role: str, material: Material, megabytes: int) -> PatchStream:
     """Patches for training on labels, as `train_on_labels` draws them."""
     params, reader = material.params, material.reader
     cells = labelled_cells(reader, "train", params.labels.per_class, params.seed)
-    pool = BlockPool(reader, material.modalities(role), megabytes)
+    pool = BlockPool(reader, rung_of(role, material).modalities, megabytes)
     return PatchStream(pool, [Draw(cells, params.train.samples)], params.patches.batch, params.seed)
 
 

@@ -94,7 +94,8 @@ def census(folder: Path) -> dict[str, Any]:
 
 def train(folder: Path) -> dict[str, Any]:
     """Train the control; says how often the pool was filled in an epoch."""
-    from outcrop.learning.recipes import Material, train_on_labels
+    from outcrop.learning.material import Material
+    from outcrop.learning.recipes import train_on_labels
     from outcrop.survey.census import load_census
     from outcrop.survey.patches import BlockPool
 
@@ -102,9 +103,9 @@ def train(folder: Path) -> dict[str, Any]:
     site, taken = _site(folder), load_census(folder / "census")
     material = Material.gather(survey.survey, [site], taken, params, folder / "work", accelerator="cpu")
     start = peak_mb()
-    train_on_labels("student", material, "benchmark")
+    train_on_labels(material.last, material, "benchmark")
     peak = peak_mb()
-    modalities, blocks = material.modalities("student"), len(taken.of_split("train"))
+    modalities, blocks = material.last.modalities, len(taken.of_split("train"))
     slots = BlockPool(material.reader, modalities, params.patches.pool_mb * 3 // 4).slots
     return {
         "start_mb": start,

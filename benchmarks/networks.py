@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from benchmarks.honesty import ask, by_cell, grow, score
 from benchmarks.simulated import NEW, TRAINING, Ground, simulated
 from outcrop.learning.evaluation import score_network
+from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored
-from outcrop.learning.recipes import Material, train_on_labels
+from outcrop.learning.recipes import train_on_labels
 
 Result = dict[str, Any]
 Model = TypeVar("Model")
@@ -28,7 +29,7 @@ def measure_teacher(size: int) -> Result:
     """
     with simulated(size, TRAINING) as ground:
         material = _material(ground, TRAINING)
-        trained = train_on_labels("teacher", material, "teacher")
+        trained = train_on_labels(material.top, material, "teacher")
         found = score(score_network(material, trained.model), material)
         return {**found, "epochs": len(trained.fitted.history), "samples": SAMPLES}
 
@@ -40,7 +41,7 @@ def measure_shift(size: int) -> Result:
     """
     with simulated(size, (*TRAINING, NEW)) as ground:
         old, new = _material(ground, TRAINING), _material(ground, (NEW,))
-        models = [train_on_labels("student", material, "student").model for material in (old, new)]
+        models = [train_on_labels(material.last, material, "student").model for material in (old, new)]
         students = _carried(models, (old, new), lambda model, material: score_network(material, model))
         old, new = by_cell(ground, TRAINING), by_cell(ground, (NEW,))
         forests = _carried(

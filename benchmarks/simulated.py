@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.variants import PROJECT
-from outcrop.learning.recipes import Material
+from outcrop.learning.material import Material
 from outcrop.params import Params
 from outcrop.survey.census import take_census
 from outcrop.survey.declarations import declared_ranges

@@ -1,25 +1,27 @@
-"""Flow `retrain`: validate -> teacher -> control + distil -> forest -> evaluate -> report -> register."""
+"""Flow `retrain`: validate -> teacher -> assistants -> student, control -> choose -> evaluate -> report -> register."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from prefect import flow
 
+from flows.chain import Chain
 from outcrop.errors import WorkspaceError
-from outcrop.record.digests import digest_value
+from outcrop.learning.rungs import Rung, chain_of, dropped
 from outcrop.survey.expectations import read_suites
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import read_site
 from outcrop.survey.surveys import load_survey
-from tasks import control, distil, evaluate, forest, register, report, teacher, validate
+from tasks import choose, evaluate, forest, register, report
+from tasks.choose import read_choice
 from tasks.data import ensure_sites
-from tasks.jobs import Job, expectations_digest, open_job
-from tasks.learning import model_digest
+from tasks.jobs import open_job
 from tasks.progress import CONSOLE
-from tasks.steps import Outcome, run_step, step_key
+from tasks.steps import Reference
 from tasks.summary import summarise
 from tasks.workspace import Workspace
 
@@ -31,7 +33,10 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     ------
     WorkspaceError : another run of the survey is under way.
     """
-    loaded, _ = load_survey(survey, workspace.params, overrides)  # before any server is started
+    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
+    chain_of(params.distil.rungs, loaded.modalities)
+    for name in dropped(params.distil.rungs, loaded.modalities):
+        CONSOLE.print(f"no rung {name}: the survey lacks a modality of it")
     read_suites(workspace.root / loaded.expectations)
     lock = FileLock(workspace.state / f"retrain-{loaded.survey}.lock")
     try:
@@ -51,47 +56,63 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     survey, params = load_survey(survey_file, workspace.params, overrides)
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
     sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
+    rungs = chain_of(params.distil.rungs, survey.modalities)
     with open_job(workspace, survey, params, sites, hashes) as job:
-        outcomes = _run_steps(job)
-        models = register.register(job, {role: outcomes[step].reference for role, step in ROLES.items()})
-        return summarise(job, outcomes, models, time.perf_counter() - started)
+        chain = Chain(job)
+        chain.validate()
+        made = _train(chain, rungs)
+        _measure(chain, rungs, made)
+        models = register.register(job, made.registered)
+        return summarise(job, chain.done, models, time.perf_counter() - started)
 
 
-#: Which step makes the model of each role.
-ROLES = {"teacher": "teacher", "control": "control", "student": "distil"}
+@dataclass(frozen=True)
+class Made:
+    """The models of a run: by what they are called in the evaluation, and those that are registered, by role."""
+
+    models: dict[str, Reference]
+    chosen: Reference
+    registered: dict[str, Reference]
 
 
-def _run_steps(job: Job) -> dict[str, Outcome]:
-    done: dict[str, Outcome] = {}
-    declared = digest_value(job.survey.model_dump(mode="json", include={"classes", "modalities"}))
-    asked = {"declared": declared, "expectations": expectations_digest(job.workspace, job.survey)}
-    done["validate"] = run_step(validate.validate, job, _key(job, validate, {**job.hashes, **asked}))
-    census = done["validate"].reference
-    # The census counts and sums; only the hashes say which bytes. What was thought of them does not change a model.
-    seen = {"census": validate.census_digest(census, job.workspace), **job.hashes}
-    done["teacher"] = run_step(teacher.teacher, job, _key(job, teacher, seen), validated=census)
-    done["control"] = run_step(control.control, job, _key(job, control, seen), validated=census)
-    taught = done["teacher"].reference
-    key = _key(job, distil, {**seen, "teacher": model_digest(taught, job.workspace)})
-    done["distil"] = run_step(distil.distil, job, key, validated=census, taught=taught)
-    done["forest"] = run_step(forest.forest, job, _key(job, forest, seen), validated=census)
-    models = {role: done[step].reference for role, step in ROLES.items()}
-    inputs = {**seen, **{role: model_digest(made, job.workspace) for role, made in models.items()}}
-    inputs["forest"] = done["forest"].reference.digest
-    done["evaluate"] = run_step(
-        evaluate.evaluate,
-        job,
-        _key(job, evaluate, inputs),
-        validated=census,
-        models=models,
-        reference=done["forest"].reference,
+def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
+    """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks."""
+    top, *middle, last = rungs
+    teacher = chain.teacher(top)
+    guides = [chain.guide(teacher, "teacher")]
+    assistants = {}
+    for rung in middle:
+        title = f"assistant {rung.name}"
+        assistants[title] = chain.distil(rung, guides, title=title)
+        guides.append(chain.guide(assistants[title], title))
+    control = chain.control(last)
+    distilled = chain.distil(last, guides, title="distilled")
+    compared = {"control": control, "distilled": distilled}
+    depends = {**chain.seen, **{name: chain.digest(made) for name, made in compared.items()}}
+    chosen = chain.run(choose, "choose", depends, validated=chain.census, **compared)
+    student = compared[read_choice(chosen, chain.job).kept]
+    registered = {title.replace(" ", "-").replace("+", "-"): made for title, made in assistants.items()}
+    return Made(
+        {"teacher": teacher, **assistants, **compared},
+        chosen,
+        {"teacher": teacher, **registered, "student": student},
     )
-    inputs["evaluate"] = done["evaluate"].reference.digest
-    inputs |= {"validate": census.digest, "flow": job.flow_key}  # the page tells of the findings, and of this run
-    key = _key(job, report, inputs)
-    done["report"] = run_step(report.report, job, key, steps=dict(done))
-    return done
 
 
-def _key(job: Job, module: Any, inputs: Any) -> str:
-    return step_key(job, module.__name__, inputs, module.SECTIONS)
+def _measure(chain: Chain, rungs: Sequence[Rung], made: Made) -> None:
+    """The test blocks, and the page."""
+    ends = {"all": rungs[0], "student": rungs[-1]}
+    forests = chain.run(
+        forest,
+        "forest",
+        {**chain.seen, "rungs": {name: rung.modalities for name, rung in ends.items()}},
+        validated=chain.census,
+        rungs={name: rung.name for name, rung in ends.items()},
+    )
+    depends = {**chain.seen, **{name: chain.digest(model) for name, model in made.models.items()}}
+    depends |= {"forest": forests.digest, "choice": made.chosen.digest}
+    inputs = {"validated": chain.census, "models": made.models, "forests": forests, "chosen": made.chosen}
+    evaluated = chain.run(evaluate, "evaluate", depends, **inputs)
+    # The page tells of the findings, and of this run.
+    depends |= {"evaluate": evaluated.digest, "validate": chain.census.digest, "flow": chain.job.flow_key}
+    chain.run(report, "report", depends, steps=dict(chain.done), models=made.registered)

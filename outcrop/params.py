@@ -68,6 +68,7 @@ class Sites(Section):
 class Patches(Section):
     pool_mb: Positive
     batch: Annotated[int, Field(ge=2)]
+    pairs: Positive
 
 
 class Radiometry(Section):
@@ -97,17 +98,25 @@ class Augment(Section):
 
 
 class LearningRate(Section):
-    """Highest learning rate by role: the control takes the student's."""
+    """Highest learning rate by role: assistants and controls take the student's."""
 
     teacher: Annotated[float, Field(gt=0)]
     student: Annotated[float, Field(gt=0)]
 
+    def of(self, role: str) -> float:
+        """That of a role."""
+        return self.teacher if role == "teacher" else self.student
+
 
 class Epochs(Section):
-    """Longest training by role: the control takes the student's."""
+    """Longest training by role: assistants and controls take the student's."""
 
     teacher: Positive
     student: Positive
+
+    def of(self, role: str) -> int:
+        """That of a role."""
+        return self.teacher if role == "teacher" else self.student
 
 
 class Train(Section):
@@ -127,7 +136,6 @@ class Teacher(Section):
     """The teacher's networks: ``members`` are trained one by one and averaged (see `outcrop.learning.committee`)."""
 
     members: Positive
-    modalities: Modalities | Literal["all"]
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
     features: dict[str, Positive]
     centre: bool
@@ -147,7 +155,6 @@ class Teacher(Section):
 
 
 class Student(Section):
-    modalities: Modalities
     stages: Annotated[tuple[Positive, ...], Field(min_length=1)]
     centre: bool
     features: Positive
@@ -159,14 +166,25 @@ class Temperature(Section):
 
 
 class Distil(Section):
+    """The chain of ``rungs`` and how each is taught; rungs that a survey lacks a modality for are dropped."""
+
+    rungs: Annotated[tuple[Modalities | Literal["all"], ...], Field(min_length=2)]
     temperature: Temperature
     logit_weight: NonNegative
     feature_weight: NonNegative
     hard_weight: NonNegative
-    unlabelled: bool
+    guide_dropout: Annotated[float, Field(ge=0, lt=1)]
     unlabelled_share: Annotated[float, Field(ge=0, lt=1)]
-    pairs: Positive
     class_balance: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "all" in self.rungs[1:]:
+            raise ValueError("`all` sensors can only be the first of rungs")
+        seen = [self.rungs[0], *(tuple(sorted(rung)) for rung in self.rungs[1:])]
+        if len(set(seen)) < len(seen):
+            raise ValueError("a rung is listed twice in rungs")
+        return self
 
 
 class Evaluate(Section):

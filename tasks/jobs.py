@@ -14,7 +14,7 @@ from tasks.tracking import Tracker
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what a retraining gives.
-STEPS = ("validate", "teacher", "control", "distil", "forest", "evaluate", "report")
+STEPS = ("validate", "teacher", "control", "guide", "distil", "choose", "forest", "evaluate", "report")
 
 
 @dataclass(frozen=True)

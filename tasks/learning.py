@@ -1,12 +1,14 @@
 """What the three training steps share: the material they start from, and keeping what they made."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from outcrop.learning.material import Material
 from outcrop.learning.models import Model, load_model, save_model
-from outcrop.learning.recipes import Material, Trained
+from outcrop.learning.recipes import Trained
 from outcrop.learning.training import EpochRecord, Progress
 from outcrop.record.digests import digest_folder
 from outcrop.survey.census import load_census
@@ -21,8 +23,19 @@ SECTIONS = ("footprint", "labels", "patches", "augment", "train")
 MODEL, HISTORY, MODEL_URI = "model", "history.json", "model_uri"
 
 
-#: Trains a model from the material, under a step's key, telling of every epoch.
-Recipe = Callable[[Material, str, Progress], Trained]
+#: Trains a model from the material, telling of every epoch.
+Recipe = Callable[[Material, Progress], Trained]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A step that trains: its name and key, whose rung, how many epochs at most, and its sections of the parameters."""
+
+    step: str
+    key: str
+    rung: str
+    epochs: int
+    sections: Sequence[str]
 
 
 def gather(job: Job, validated: Reference) -> Material:
@@ -32,18 +45,20 @@ def gather(job: Job, validated: Reference) -> Material:
 
 
 def train_and_keep(
-    job: Job, name: str, key: str, validated: Reference, recipe: Recipe, sections: Sequence[str]
+    job: Job,
+    training: Training,
+    validated: Reference,
+    recipe: Recipe,
+    notes: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Run a recipe under a progress bar; keep the model and its curve, and tell MLflow of both.
-
-    ``sections`` of the parameters are what the step depends on, and what is recorded.
-    """
-    material = gather(job, validated)
-    with job.tracker.step(job.parent, name, key) as run, results_of(job.workspace, name, key) as folder:
-        epochs, members = job.params.train.epochs, job.params.teacher.members
-        with EpochBar(f"Training: {name}", epochs.teacher * members if name == "teacher" else epochs.student) as bar:
-            trained = recipe(material, key, bar.tell)
-        _keep(trained, folder, run, job, sections)
+    """Run a recipe under a progress bar; keep the model and its curve, and tell MLflow of both, and of ``notes``."""
+    material, name, key = gather(job, validated), training.step, training.key
+    title = f"{name} {training.rung}"
+    with job.tracker.step(job.parent, name, key, title) as run, results_of(job.workspace, name, key) as folder:
+        with EpochBar(f"Training: {title}", training.epochs) as bar:
+            trained = recipe(material, bar.tell)
+        run.params({"rung": training.rung, **notes})
+        _keep(trained, folder, run, job, training.sections)
     material.discard(key)
     return refer(job.workspace, name, key, run.run_id)
 

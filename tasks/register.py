@@ -1,4 +1,4 @@
-"""Task `register`: teacher and student become versions of registered models, once."""
+"""Task `register`: teacher, assistants and student become versions of registered models, once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from tasks.jobs import Job
 from tasks.learning import model_digest, read_model_uri
 from tasks.steps import Reference
-
-#: Roles that are registered, as `<survey>-<role>`; the control is a yardstick, not a product.
-REGISTERED = ("teacher", "student")
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,9 @@ class Registered:
 
 @task(name="register", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
-    """Register the models; one that has a version already keeps it."""
+    """Register each model as `<survey>-<role>`; one that has a version already keeps it."""
     registered = []
-    for role in REGISTERED:
-        made = models[role]
+    for role, made in models.items():
         name = f"{job.survey.survey}-{role}"
         digest = model_digest(made, job.workspace)
         uri = job.tracker.register(name, read_model_uri(made, job.workspace), digest)

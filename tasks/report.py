@@ -47,32 +47,34 @@ PAGE = "report.html"
 QUICKLOOK_BYTES, LARGE_SCENES = 380_000, 3
 #: Notes of one raster or scene, at most; all of them stand in the site's manifests.
 REMARKS = 8
-#: The results table: role, name, what the model sees and was taught by.
-ROWS = (
-    ("teacher", "teacher", "all sensors, labels"),
-    ("forest/all", "forest", "all sensors, labels"),
-    ("student", "student", "distilled"),
+#: The results table: role, name, what the model sees and was taught by. Assistants come between.
+ABOVE = (("teacher", "teacher", "all sensors, labels"), ("forest/all", "forest", "all sensors, labels"))
+BELOW = (
+    ("distilled", "student", "distilled"),
     ("control", "control", "the student's network on labels alone"),
     ("forest/student", "forest", "the student's sensors, labels"),
 )
+#: What is said of the one that is registered as the student.
+KEPT = "; kept, for it is no worse on the validation blocks"
 
 
 @step("report")
-def report(job: Job, key: str, steps: Mapping[str, Outcome]) -> dict[str, str]:
-    """Render the report of a run."""
+def report(job: Job, key: str, steps: Mapping[str, Outcome], models: Mapping[str, Reference]) -> dict[str, str]:
+    """Render the report of a run, whose ``models`` are registered."""
     with job.tracker.step(job.parent, "report", key) as run, results_of(job.workspace, "report", key) as folder:
-        write_report(_assemble(job, steps), folder / PAGE)
+        write_report(_assemble(job, steps, models), folder / PAGE)
         run.files([folder / PAGE])
     return refer(job.workspace, "report", key, run.run_id)
 
 
-def _assemble(job: Job, steps: Mapping[str, Outcome]) -> Report:
+def _assemble(job: Job, steps: Mapping[str, Outcome], models: Mapping[str, Reference]) -> Report:
     at = {name: outcome.reference.path(job.workspace) for name, outcome in steps.items()}
     metrics, judged = read_metrics(at["evaluate"]), read_verdict(at["validate"])
     census = load_census(at["validate"])
     histories = {
-        name: read_history(steps[made].reference, job.workspace)
-        for name, made in (("teacher", "teacher"), ("control", "control"), ("student", "distil"))
+        title: read_history(outcome.reference, job.workspace)
+        for title, outcome in steps.items()
+        if outcome.reference.step in ("teacher", "control", "distil")
     }
     comparison = metrics["comparison"]
     rows = _model_rows(metrics, census.class_names)
@@ -95,19 +97,22 @@ def _assemble(job: Job, steps: Mapping[str, Outcome]) -> Report:
         checks_passed=judged.passed,
         curves=(Picture(charts.learning_curves(histories), "Loss and validation macro-F1 by epoch"),),
         correctness=tuple(_correctness(job, scene) for scene in maps),
-        lineage=_lineage(job, steps),
+        lineage=_lineage(job, steps, models),
         scores=Picture(_scores(rows), "Macro-F1 of every model with its 95 % interval"),
     )
 
 
 def _model_rows(metrics: Mapping[str, Any], classes: Sequence[str]) -> tuple[ModelRow, ...]:
     rows = []
-    for role, name, inputs in ROWS:
+    assistants = [(title, *title.split(" ", 1)) for title in metrics if title.startswith("assistant ")]
+    for role, name, sees in (*ABOVE, *assistants, *BELOW):
         part, _, rung = role.partition("/")
         found = metrics[part][rung] if rung else metrics[part]
+        kept = role == metrics["student"]["kept"]
+        inputs = sees + KEPT if kept else sees
         matrix = charts.confusion_picture(np.array(found["confusion"]), classes)
         alt = f"Confusion matrix of the {name} ({inputs})"
-        rows.append(ModelRow(name, inputs, found, subject=role == "student", confusion=Picture(matrix, alt)))
+        rows.append(ModelRow(name, inputs, found, subject=kept, confusion=Picture(matrix, alt)))
     return tuple(rows)
 
 
@@ -183,8 +188,7 @@ def _correctness(job: Job, scene: SceneMap) -> Picture:
     return Picture(picture, f"Right and wrong test cells of {name}", name)
 
 
-def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
-    made = {"teacher": steps["teacher"].reference, "student": steps["distil"].reference}
+def _lineage(job: Job, steps: Mapping[str, Outcome], models: Mapping[str, Reference]) -> Lineage:
     defaults = load_params(job.workspace.params).dump()
     return Lineage(
         run_id=job.parent,
@@ -196,7 +200,7 @@ def _lineage(job: Job, steps: Mapping[str, Outcome]) -> Lineage:
         device=device_kind(),
         packages=package_versions(),
         steps=tuple(Step(name, done.reference.key, done.reference.run_id, done.cached) for name, done in steps.items()),
-        models=tuple(_artefact(job, role, found) for role, found in made.items()),
+        models=tuple(_artefact(job, role, found) for role, found in models.items()),
         changes=tuple(_changes("", defaults, job.params.dump())),
         parameters=job.params.dump(),
     )

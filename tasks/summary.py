@@ -15,6 +15,7 @@ from tasks.register import Registered
 from tasks.report import PAGE
 from tasks.steps import Outcome
 
+ASSISTANT = "assistant "
 #: What `outcrop retrain --json` gives of each model.
 METRICS = (
     "macro_f1",
@@ -44,7 +45,13 @@ def summarise(
         "survey": job.survey.survey,
         "run_id": job.parent,
         "sites": dict(job.hashes),
-        **{role: _chosen(metrics[role]) for role in ("teacher", "control", "student")},
+        **{role: _chosen(metrics[role]) for role in ("teacher", "control", "distilled", "student")},
+        "assistants": {
+            title.removeprefix(ASSISTANT): _chosen(values)
+            for title, values in metrics.items()
+            if title.startswith(ASSISTANT)
+        },
+        "kept": metrics["student"]["kept"],
         "forest": {rung: _chosen(values) for rung, values in metrics["forest"].items()},
         "retention": comparison["retention"],
         "gap_recovered": comparison["gap_recovered"],
@@ -66,7 +73,7 @@ def _chosen(metrics: Mapping[str, Any]) -> dict[str, Any]:
 def _record(job: Job, result: Mapping[str, Any], page: Path) -> None:
     """Headline numbers, result and report in the flow's MLflow run."""
     run = job.tracker.of(job.parent)
-    headline = {role: {"macro_f1": result[role]["macro_f1"]} for role in ("teacher", "control", "student")}
+    headline = {role: {"macro_f1": result[role]["macro_f1"]} for role in ("teacher", "control", "distilled", "student")}
     run.metrics({**headline, "retention": result["retention"], "gain": result["gain"]})
     if "teacher" not in result["cached"]:
         run.metrics({"seconds": result["seconds"]})
@@ -80,9 +87,12 @@ def _record(job: Job, result: Mapping[str, Any], page: Path) -> None:
 
 def results_table(result: Mapping[str, Any]) -> Table:
     """The results as a table for the terminal."""
+    hurts = "the control is kept as the student: distillation hurts on the validation blocks"
     table = Table(
         title=f"Test blocks of survey {result['survey']}; ms: median latency of one patch",
         title_justify="left",
+        caption=None if result["kept"] == "distilled" else hurts,
+        caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
@@ -91,7 +101,8 @@ def results_table(result: Mapping[str, Any]) -> Table:
     rows = {
         "teacher, all sensors": result["teacher"],
         "forest, all sensors": result["forest"]["all"],
-        "student, distilled": result["student"],
+        **{f"assistant, {rung}": metrics for rung, metrics in result["assistants"].items()},
+        "student, distilled": result["distilled"],
         "control, labels only": result["control"],
         "forest, same sensors": result["forest"]["student"],
     }

@@ -1,17 +1,19 @@
 """Step `teacher`: train the network that sees every sensor."""
 
-from functools import partial
-
 from outcrop.learning.recipes import train_on_labels
 from tasks.jobs import Job
 from tasks.learning import SECTIONS as SHARED
-from tasks.learning import train_and_keep
+from tasks.learning import Training, train_and_keep
 from tasks.steps import Reference, step
 
 SECTIONS = (*SHARED, "teacher")
 
 
 @step("teacher")
-def teacher(job: Job, key: str, validated: Reference) -> dict[str, str]:
+def teacher(job: Job, key: str, validated: Reference, rung: str) -> dict[str, str]:
     """Train on the labels of the training blocks."""
-    return train_and_keep(job, "teacher", key, validated, partial(train_on_labels, "teacher"), SECTIONS)
+    epochs = job.params.train.epochs.teacher * job.params.teacher.members
+    training = Training("teacher", key, rung, epochs, SECTIONS)
+    return train_and_keep(
+        job, training, validated, lambda material, tell: train_on_labels(material.rung(rung), material, key, tell)
+    )

@@ -62,12 +62,15 @@ class Tracker:
         return str(self.client.create_run(self.experiment, run_name=name, tags=dict(tags)).info.run_id)
 
     @contextmanager
-    def step(self, parent: str, step: str, key: str) -> Iterator["StepRun"]:
-        """A run of a step, nested under ``parent``; what an earlier try left unfinished is deleted."""
+    def step(self, parent: str, step: str, key: str, title: str = "") -> Iterator["StepRun"]:
+        """A run of a step, nested under ``parent``; what an earlier try left unfinished is deleted.
+
+        ``title`` is what the run is called; default: as the step.
+        """
         for earlier in self._runs(KEY, f"{step}-{key}"):
             if earlier.info.status != "FINISHED":
                 self.client.delete_run(earlier.info.run_id)
-        run_id = self._create(step, {KEY: f"{step}-{key}", PARENT: parent})
+        run_id = self._create(title or step, {KEY: f"{step}-{key}", PARENT: parent})
         try:
             yield StepRun(self.client, run_id)
         except BaseException:

@@ -27,7 +27,7 @@ QUICK: dict[str, Any] = {
     "student": {"stages": [8, 8], "features": 8},
     "evaluate": {"bootstrap": 50, "latency_runs": 5, "stride": 1},
     "forest": {"trees": 10},
-    "distil": {"pairs": 300},
+    "patches": {"batch": 16, "pairs": 300},
 }
 
 

@@ -13,9 +13,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.networks import Prediction
-from outcrop.learning.recipes import Material
 from outcrop.params import Params
 from outcrop.survey.cells import CellReader
 from outcrop.survey.census import Census, take_census
@@ -121,6 +121,6 @@ class Oracle(nn.Module):
 
 def oracle(material: Material) -> Model:
     """The knowing teacher as a model that sees elevation alone."""
-    config = material.config("teacher")
+    config = material.config(material.top)
     inputs = tuple(entry for entry in config.inputs if entry.modality == "elevation")
     return Model(Oracle(), config.model_copy(update={"inputs": inputs}))

@@ -1,68 +1,90 @@
-"""The teacher's outputs, computed once and kept, and their way into a student's batches."""
+"""Distillation: a model is trained on labels and on what its guides say of labelled cells and unlabelled pairs.
 
-from collections.abc import Iterable
+Down a chain of rungs every model is taught by the teacher and by all assistants before it (Son et al., "Densely Guided
+Knowledge Distillation using Multiple Teacher Assistants", ICCV 2021), and then guides those after it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from outcrop.survey.cells import CellSet
-from outcrop.survey.patches import Batch
+from outcrop.learning.guides import outputs_of, write_outputs
+from outcrop.learning.losses import class_weights
+from outcrop.learning.material import Material
+from outcrop.learning.models import Model
+from outcrop.learning.objectives import DistilObjective, Guidance
+from outcrop.learning.recipes import SWEEP_BATCH, Trained, label_weights, new_network, train, training_labels
+from outcrop.learning.rungs import Rung
+from outcrop.learning.training import Progress
+from outcrop.survey.cells import CellSet, join, paired_cells, thinned
+from outcrop.survey.patches import BlockPool, Draw, sweep
 
 
 @dataclass(frozen=True)
-class TeacherOutputs:
-    """Logits and fused features of a set of cells, as float16 memory maps.
+class Lesson:
+    """How a rung's model is taught.
 
-    ``offsets`` (blocks,) is the row of each block's first cell; within a block rows follow the cells' positions.
+    Parameters
+    ----------
+    rung : what it sees
+    effort : factor of the number of epochs
+    shuffled : the guides' outputs go to cells drawn by chance, as a check that what is gained is knowledge
     """
 
-    cells: CellSet
-    offsets: NDArray[np.int64]
-    logits: NDArray[np.float16]
-    features: NDArray[np.float16]
-
-    def rows(self, batch: Batch) -> NDArray[np.int64]:
-        """Row of each cell of a batch; every one of them must be in the set."""
-        rows = np.empty(len(batch.blocks), dtype=np.int64)
-        chosen = self.cells.chosen or {}
-        for block in np.unique(batch.blocks):
-            here = batch.blocks == block
-            rows[here] = self.offsets[block] + np.searchsorted(chosen[int(block)], batch.positions[here])
-        return rows
-
-    def class_counts(self) -> Tensor:
-        """(classes,) cells of the set that the teacher takes for each class."""
-        return torch.from_numpy(np.bincount(self.logits.argmax(axis=1), minlength=self.logits.shape[1]))
+    rung: Rung
+    effort: float = 1.0
+    shuffled: bool = False
 
 
-def outputs_of(cells: CellSet, folder: Path) -> TeacherOutputs:
-    """Open what `write_outputs` wrote for ``cells``."""
-    offsets = np.concatenate([[0], np.cumsum(cells.counts)[:-1]])
-    logits = np.load(folder / "logits.npy", mmap_mode="r", allow_pickle=False)
-    features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    return TeacherOutputs(cells, offsets, logits, features)
+def train_by_distillation(
+    guides: Sequence[Path], lesson: Lesson, material: Material, key: str, tell: Progress = lambda record: None
+) -> Trained:
+    """Train the model of a rung on labels and on the outputs that `write_guide` kept in the folders ``guides``.
+
+    It starts from the weights that the rung's control starts from, and takes as many patches.
+    """
+    params = material.params
+    labelled, pairs = _labelled(material), _pairs(material)
+    taught = [outputs_of(_taught(material), folder) for folder in guides]
+    if lesson.shuffled:
+        taught = [outputs.shuffled(params.seed) for outputs in taught]
+    unlabelled = round(params.train.samples * params.distil.unlabelled_share)
+    draws = [Draw(labelled, params.train.samples - unlabelled)]
+    if unlabelled:
+        draws.append(Draw(pairs, unlabelled, hard=False))
+    config = material.config(lesson.rung)
+    objective = DistilObjective(
+        new_network(material, config),
+        label_weights(material),
+        [
+            Guidance(outputs.features.shape[1], class_weights(outputs.class_counts(), params.distil.class_balance))
+            for outputs in taught
+        ],
+        params.distil,
+        features=params.student.features * len(config.inputs),
+        smoothing=params.train.label_smoothing,
+    )
+    return train(material, config, objective, draws, key, tell, taught, lesson.effort)
 
 
-@torch.inference_mode()
-def write_outputs(
-    teacher: nn.Module, batches: Iterable[Batch], cells: CellSet, folder: Path, device: torch.device
-) -> None:
-    """Run the teacher once over ``batches`` (a sweep of ``cells``) and keep what it says."""
-    teacher.eval()
-    folder.mkdir(parents=True, exist_ok=True)
-    maps: dict[str, NDArray[np.float16]] = {}
-    row = 0
-    for batch in batches:
-        patches = {name: torch.from_numpy(x).to(device) for name, x in batch.patches.items()}
-        for name, value in teacher(patches)._asdict().items():
-            if name not in maps:
-                shape = (cells.size, value.shape[1])
-                maps[name] = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape)
-            maps[name][row : row + len(value)] = value.float().cpu().numpy().astype(np.float16)
-        row += len(batch.blocks)
-    for values in maps.values():
-        values.flush()  # type: ignore[attr-defined]
+def write_guide(guide: Model, material: Material, folder: Path) -> None:
+    """Run a guide over all cells that are taught, and keep what it says in a folder."""
+    modalities = [entry.modality for entry in guide.config.inputs]
+    pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
+    network, cells = material.fabric.to_device(guide.network), _taught(material)
+    write_outputs(network, sweep(pool, cells, SWEEP_BATCH), cells, folder, material.fabric.device)
+
+
+def _taught(material: Material) -> CellSet:
+    return join(material.reader, _labelled(material), _pairs(material))
+
+
+def _labelled(material: Material) -> CellSet:
+    """The labelled cells; where there are more than outputs are kept for, an even draw of them."""
+    params = material.params
+    return thinned(material.reader, training_labels(material), params.patches.pairs, params.seed)
+
+
+def _pairs(material: Material) -> CellSet:
+    params = material.params
+    return paired_cells(material.reader, "train", params.patches.pairs, params.seed)

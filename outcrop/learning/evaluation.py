@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.learning.forest import cell_features, fit_forest, score_forest
+from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored
 from outcrop.learning.models import Model
-from outcrop.learning.recipes import SWEEP_BATCH, Material
+from outcrop.learning.recipes import SWEEP_BATCH
 from outcrop.learning.training import predict
 from outcrop.survey.cells import CellSet, labelled_cells, lattice_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
@@ -20,17 +21,17 @@ from outcrop.survey.sites import NO_LABEL
 Codes = NDArray[np.uint8]
 
 
-def cells_to_score(material: Material) -> CellSet:
-    """The labelled test cells that are scored."""
-    return lattice_cells(material.reader, "test", material.params.evaluate.stride)
+def cells_to_score(material: Material, split: str = "test") -> CellSet:
+    """The labelled cells of a split that are scored."""
+    return lattice_cells(material.reader, split, material.params.evaluate.stride)
 
 
-def score_network(material: Material, model: Model) -> Scored:
-    """Class probabilities of a network for the test cells."""
+def score_network(material: Material, model: Model, split: str = "test") -> Scored:
+    """Class probabilities of a network for the cells of a split."""
     modalities = [entry.modality for entry in model.config.inputs]
     pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
     network = material.fabric.to_device(model.network)
-    batches = sweep(pool, cells_to_score(material), SWEEP_BATCH)
+    batches = sweep(pool, cells_to_score(material, split), SWEEP_BATCH)
     return predict(network, batches, modalities, material.fabric.device)
 
 

@@ -22,6 +22,8 @@ from outcrop.params import Section, Student, Teacher
 from outcrop.survey.census import Census
 from outcrop.survey.sites import Site
 
+#: What a model is to the chain of rungs; a control has the role of the model that it is compared with.
+Role = Literal["teacher", "assistant", "student"]
 WEIGHTS, CONFIG = "weights.safetensors", "model.json"
 RETRAIN = "train it again"
 
@@ -30,7 +32,7 @@ class ModelConfig(Section):
     """Everything but the weights: enough to build the network and to check the data it is given."""
 
     survey: str
-    role: Literal["teacher", "student"]
+    role: Role
     classes: tuple[str, ...]
     footprint: int
     inputs: tuple[Input, ...]

@@ -1,5 +1,9 @@
-"""What a network is trained for: labels alone, or labels and a teacher's outputs."""
+"""What a network is trained for: labels alone, or labels and what its guides say."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,43 +43,68 @@ class LabelObjective(nn.Module):
         )
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """What an objective knows of a guide: how many features it has, and the weights (classes,) of what it says."""
+
+    features: int
+    weights: Tensor
+
+
 class DistilObjective(LabelObjective):
-    """Labels, the teacher's logits and, through a projector that is thrown away afterwards, its features.
+    """Labels, the guides' logits and, through projectors that are thrown away afterwards, their features.
 
-    hard CE + logit_weight T^2 KL(z(t)/T, z(s)/T) + feature_weight (1 - cos(P f_s, f_t)), T annealed over training.
-    The last two are means over samples weighted by ``pair_weights`` (classes,) of the class that the teacher sees:
-    pairs come as the ground has them, and rare minerals would hardly be taught.
+    hard CE + mean over guides of [logit_weight T^2 KL(z(g)/T, z(s)/T) + feature_weight (1 - cos(P f_s, f_g))], T going
+    from high to low over training. The terms of a guide are means over samples weighted by the class that the guide
+    sees: pairs come as the ground has them, and rare minerals would hardly be taught. Of several guides each is left
+    out of a batch with chance ``guide_dropout``, but never all.
     """
-
-    pair_weights: Tensor
 
     def __init__(
         self,
         network: nn.Module,
         weights: Tensor,
-        pair_weights: Tensor,
+        guides: Sequence[Guidance],
         params: Distil,
-        student_features: int,
-        teacher_features: int,
+        features: int,
         smoothing: float = 0.0,
     ) -> None:
         super().__init__(network, weights, smoothing)
         self.params = params
-        self.register_buffer("pair_weights", pair_weights)
-        self.projector = nn.Linear(student_features, teacher_features)
+        self.guides = nn.ModuleList(_Guide(guide, params, features) for guide in guides)
 
     def forward(self, sample: Sample, progress: float) -> Tensor:
         """Loss of one batch at ``progress`` (0-1) through training."""
-        if sample.logits is None or sample.features is None:
-            raise ValueError("distillation needs the teacher's outputs")
         prediction: Prediction = self.network(sample.patches)
+        if len(sample.guides) != len(self.guides):
+            raise ValueError("distillation needs the outputs of every guide")
+        heard = [self.guides[i](prediction, sample.guides[i], progress) for i in self._heard()]
+        return self.params.hard_weight * self.on_labels(prediction, sample) + torch.stack(heard).mean()
+
+    def _heard(self) -> list[int]:
+        """Which guides a batch is taught by."""
+        count = len(self.guides)
+        if count == 1:
+            return [0]
+        kept: list[int] = (torch.rand(count) >= self.params.guide_dropout).nonzero().flatten().tolist()
+        return kept or [int(torch.randint(count, ()))]
+
+
+class _Guide(nn.Module):
+    """What is learnt from one guide."""
+
+    weights: Tensor
+
+    def __init__(self, guidance: Guidance, params: Distil, features: int) -> None:
+        super().__init__()
+        self.params = params
+        self.projector = nn.Linear(features, guidance.features)
+        self.register_buffer("weights", guidance.weights)
+
+    def forward(self, prediction: Prediction, said: Prediction, progress: float) -> Tensor:
         temperature = annealed(self.params.temperature.start, self.params.temperature.end, progress)
-        weights = self.pair_weights[sample.logits.argmax(dim=1)]
-        logits = (weights * distillation_kl(prediction.logits, sample.logits, temperature)).sum() / weights.sum()
-        distance = cosine_distance(self.projector(prediction.features), sample.features)
-        features = (weights * distance).sum() / weights.sum()
-        return (
-            self.params.hard_weight * self.on_labels(prediction, sample)
-            + self.params.logit_weight * logits
-            + self.params.feature_weight * features
-        )
+        logits = distillation_kl(prediction.logits, said.logits, temperature)
+        distance = cosine_distance(self.projector(prediction.features), said.features)
+        loss = self.params.logit_weight * logits + self.params.feature_weight * distance
+        weights = self.weights[said.logits.argmax(dim=1)]
+        return (weights * loss).sum() / weights.sum()

@@ -1,4 +1,4 @@
-"""From batches of patches to what an objective sees: tensors on the device, augmented, with the teacher's outputs."""
+"""From batches of patches to what an objective sees: tensors on the device, augmented, with the guides' outputs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from outcrop.learning.distillation import TeacherOutputs
-from outcrop.learning.networks import Input, Patches
+from outcrop.learning.guides import GuideOutputs
+from outcrop.learning.networks import Input, Patches, Prediction
 from outcrop.params import Augment
 from outcrop.survey.augment import augment
 from outcrop.survey.patches import Batch
@@ -22,13 +22,12 @@ class Sample:
     ----------
     patches : by modality, (N, bands, side, side)
     labels : (N,) class, -1 where there is none
-    logits, features : the teacher's outputs (N, ...), None without a teacher
+    guides : what every guide says of the samples
     """
 
     patches: Patches
     labels: Tensor
-    logits: Tensor | None = None
-    features: Tensor | None = None
+    guides: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Preparation:
     augment: Augment
     seed: int
     device: torch.device
-    outputs: TeacherOutputs | None = None
+    guides: tuple[GuideOutputs, ...] = ()
 
     def samples(self, batches: Iterable[Batch], epoch: int) -> Iterator[Sample]:
         """The samples of one epoch; what is random in them follows from (seed, epoch)."""
@@ -50,11 +49,10 @@ class Preparation:
             patches = {entry.modality: torch.from_numpy(batch.patches[entry.modality]) for entry in self.inputs}
             changed = augment(patches, std, self.augment, generator)
             on_device = {name: x.to(self.device, non_blocking=True) for name, x in changed.items()}
-            yield Sample(on_device, torch.from_numpy(batch.labels).to(self.device), *self._teacher(batch))
+            guides = tuple(self._said(guide, batch) for guide in self.guides)
+            yield Sample(on_device, torch.from_numpy(batch.labels).to(self.device), guides)
 
-    def _teacher(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
-        if self.outputs is None:
-            return None, None
-        rows = self.outputs.rows(batch)
-        logits, features = self.outputs.logits[rows], self.outputs.features[rows]
-        return tuple(torch.from_numpy(x.astype(np.float32)).to(self.device) for x in (logits, features))  # type: ignore[return-value]
+    def _said(self, guide: GuideOutputs, batch: Batch) -> Prediction:
+        rows = guide.rows(batch)
+        found = (guide.logits[rows], guide.features[rows])
+        return Prediction(*(torch.from_numpy(x.astype(np.float32)).to(self.device) for x in found))

@@ -15,8 +15,9 @@ def verdict(metrics: Mapping[str, Any]) -> str:
         effect = "hurts"
     else:
         effect = "makes no certain difference"
-    student, teacher = metrics["student"]["macro_f1"], metrics["teacher"]["macro_f1"]
+    student, teacher = metrics["distilled"]["macro_f1"], metrics["teacher"]["macro_f1"]
+    kept = "" if metrics["student"]["kept"] == "distilled" else " That one is kept, for so it is on validation blocks."
     return (
         f"The student reaches macro-F1 {student:.3f}, {comparison['retention']:.0%} of the teacher's {teacher:.3f}; "
-        f"distillation {effect} here: {gain} against the same network trained on labels alone."
+        f"distillation {effect} here: {gain} against the same network trained on labels alone.{kept}"
     )

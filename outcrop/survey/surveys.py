@@ -182,13 +182,13 @@ def load_survey(
     """
     survey = build(Survey, read_yaml(path, SurveyError), path, SurveyError)
     params = load_params(params_path, merge(survey.params, overrides))
-    unknown = set(params.student.modalities) - set(survey.modalities)
-    if params.teacher.modalities != "all":
-        unknown |= set(params.teacher.modalities) - set(survey.modalities)
+    asked = merge(survey.params, overrides).get("distil", {})
+    listed = params.distil.rungs if isinstance(asked, Mapping) and "rungs" in asked else ()
+    unknown = {name for rung in listed if rung != "all" for name in rung} - set(survey.modalities)
     if unknown:
         raise SurveyError(
             f"modality `{min(unknown)}` of a rung is not among the survey's modalities {sorted(survey.modalities)}",
             where=path,
-            remedy="declare it under modalities or change teacher.modalities / student.modalities",
+            remedy="declare it under modalities or change distil.rungs",
         )
     return survey, params

@@ -70,7 +70,7 @@ CASES: dict[str, tuple[Damage, str]] = {
     "unknown parameter": (change("params", "train", "epoch", value=3), "unknown key `train.epoch`"),
     "even footprint": (change("params", "footprint", value=4), "must be odd"),
     "buffer under footprint": (change("params", "split", "buffer", value=1), "must be at least the footprint"),
-    "unknown modality in a rung": (change("params", "student", "modalities", value=["radar"]), "`radar` of a rung"),
+    "unknown modality in a rung": (change("params", "distil", "rungs", value=["all", ["radar"]]), "`radar` of a rung"),
     "site without raw files": (change("sites", "south", value={}), "build it with `dvc repro`"),
     "raw file missing": (lambda b: (b.tiny.raw / "first" / "rgb.tif").unlink(), "rgb.tif"),
     "raw folder missing": (lambda b: shutil.rmtree(b.tiny.raw), "OUTCROP_REAL_DATA"),

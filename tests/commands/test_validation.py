@@ -269,7 +269,7 @@ def test_an_edited_limit_is_judged_again_but_nothing_is_trained_again(bench: Ben
     assert first["cached"] == []
     edit(bench, "support", "support", "warning", min_value=50_000)
     again = bench.retrain()
-    assert again["cached"] == ["teacher", "control", "distil", "forest", "evaluate"]
+    assert again["cached"] == ["teacher", "guide teacher", "control rgb", "distilled", "choose", "forest", "evaluate"]
     assert again["models"] == first["models"]
     assert "less than 50000" in Path(again["report"]).read_text(encoding="utf-8")
 

@@ -10,7 +10,8 @@ from outcrop.learning.models import Model, build_network, save_model
 
 
 def test_cost_counts_parameters_and_bytes_and_orders_times(clusters: Clusters, tmp_path: Path) -> None:
-    config = clusters.material(tmp_path).config("student")
+    material = clusters.material(tmp_path)
+    config = material.config(material.last)
     torch.manual_seed(0)
     model = Model(build_network(config).eval(), config)
     save_model(model, tmp_path / "model")

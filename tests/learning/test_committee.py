@@ -7,9 +7,14 @@ import torch
 from clusters import Clusters
 
 from outcrop.learning.committee import Committee
+from outcrop.learning.material import Material
 from outcrop.learning.models import build_network, load_model, save_model
-from outcrop.learning.recipes import Material, train_on_labels
-from outcrop.learning.training import EpochRecord
+from outcrop.learning.recipes import Trained, train_on_labels
+from outcrop.learning.training import EpochRecord, Progress
+
+
+def trained_on(made: Material, key: str, tell: Progress = lambda record: None) -> Trained:
+    return train_on_labels(made.top, made, key, tell)
 
 
 def material(clusters: Clusters, work: Path, members: int) -> Material:
@@ -22,7 +27,8 @@ def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.inference_mode()
 def test_its_probabilities_are_the_members_mean(clusters: Clusters, tmp_path: Path) -> None:
-    config = material(clusters, tmp_path, 3).config("teacher")
+    made = material(clusters, tmp_path, 3)
+    config = made.config(made.top)
     torch.manual_seed(1)
     committee = build_network(config).eval()
     assert isinstance(committee, Committee) and len(committee.members) == 3
@@ -37,9 +43,9 @@ def test_its_probabilities_are_the_members_mean(clusters: Clusters, tmp_path: Pa
 
 def test_the_first_member_is_the_teacher_that_it_would_be_alone(clusters: Clusters, tmp_path: Path) -> None:
     two = material(clusters, tmp_path / "two", 2)
-    trained = train_on_labels("teacher", two, "key")
+    trained = train_on_labels(two.top, two, "key")
     first, second = (weights(member) for member in trained.model.network.members)
-    alone = weights(train_on_labels("teacher", material(clusters, tmp_path / "one", 1), "key").model.network)
+    alone = weights(trained_on(material(clusters, tmp_path / "one", 1), "key").model.network)
     assert all(torch.equal(value, alone[name]) for name, value in first.items())
     assert not any(torch.equal(value, second[name]) for name, value in first.items() if "classifier" in name)
     assert [record.epoch for record in trained.fitted.history] == list(range(6))
@@ -59,9 +65,9 @@ def test_a_committee_cut_off_between_members_is_taken_up(clusters: Clusters, tmp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_on_labels("teacher", material(clusters, tmp_path / "cut", 2), "key", cut)
-    again = train_on_labels("teacher", material(clusters, tmp_path / "cut", 2), "key", told.append)
+        trained_on(material(clusters, tmp_path / "cut", 2), "key", cut)
+    again = trained_on(material(clusters, tmp_path / "cut", 2), "key", told.append)
     assert len(told) == 6
-    whole = train_on_labels("teacher", material(clusters, tmp_path / "whole", 2), "key")
+    whole = trained_on(material(clusters, tmp_path / "whole", 2), "key")
     expected = weights(whole.model.network)
     assert all(torch.equal(value, expected[name]) for name, value in weights(again.model.network).items())

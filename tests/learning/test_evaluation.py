@@ -17,9 +17,9 @@ from outcrop.learning.evaluation import (
     score_network,
 )
 from outcrop.learning.forest import cell_features, fit_forest, score_forest
+from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored
 from outcrop.learning.models import Model, ModelConfig
-from outcrop.learning.recipes import Material
 from outcrop.params import Forest
 from outcrop.survey.patches import Batch
 from outcrop.survey.sites import SPLITS

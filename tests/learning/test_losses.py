@@ -1,5 +1,6 @@
 """Losses against independent formulas: scipy, scikit-learn, and worked examples."""
 
+from collections import Counter
 from math import cos, pi
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from outcrop.learning.losses import annealed, class_weights, cosine_distance, distillation_kl, standardise_logits
 from outcrop.learning.networks import Prediction
-from outcrop.learning.objectives import DistilObjective, LabelObjective
+from outcrop.learning.objectives import DistilObjective, Guidance, LabelObjective
 from outcrop.learning.samples import Sample
 from outcrop.params import Distil, Temperature
 
@@ -132,34 +133,52 @@ DISTIL = {
     "logit_weight": 0.7,
     "feature_weight": 0.4,
     "hard_weight": 1.3,
-    "unlabelled": True,
+    "rungs": ("all", ("rgb",)),
+    "guide_dropout": 0.0,
     "unlabelled_share": 0.5,
-    "pairs": 10,
     "class_balance": 0.0,
 }
 PAIRS = torch.tensor([0.5, 1.0, 3.0, 0.1, 2.0])
 
 
+@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize(("progress", "temperature"), [(0.0, 4.0), (0.5, 3.0), (1.0, 2.0)])
-def test_distillation_adds_its_three_parts(progress: float, temperature: float) -> None:
+def test_distillation_adds_its_three_parts(progress: float, temperature: float, count: int) -> None:
     network, labels = fixed(), torch.tensor([0, -1, 2, -1, -1, 4])
-    taught = Sample({}, labels, logits().float(), logits(6, 7).float())
-    objective = DistilObjective(network, WEIGHTS, PAIRS, Distil(**DISTIL), student_features=3, teacher_features=7)
-    hard = LabelObjective(network, WEIGHTS)(taught, 0.0).item()
-    p, q = (
-        softmax(zscore(x.detach().numpy(), axis=1) / temperature, axis=1)
-        for x in (taught.logits, network.prediction.logits)
-    )
-    share = PAIRS[taught.logits.argmax(dim=1)].numpy()
-    soft = temperature**2 * np.average(rel_entr(p, q).sum(axis=1), weights=share)
-    weight, bias = (x.detach().numpy() for x in objective.projector.parameters())
-    projected = network.prediction.features.numpy() @ weight.T + bias
-    apart = [cosine(a, b) for a, b in zip(projected, taught.features.numpy(), strict=True)]
-    expected = 1.3 * hard + 0.7 * soft + 0.4 * np.average(apart, weights=share)
+    guides = [(PAIRS, Prediction(logits().float(), logits(6, 7).float()))]
+    guides += [(PAIRS.flip(0), Prediction(logits().float(), logits(6, 2).float()))][: count - 1]
+    taught = Sample({}, labels, tuple(said for _, said in guides))
+    guidance = [Guidance(said.features.shape[1], weights) for weights, said in guides]
+    objective = DistilObjective(network, WEIGHTS, guidance, Distil(**DISTIL), features=3)
+    parts = []
+    for guide, (weights, said) in zip(objective.guides, guides, strict=True):
+        p, q = (
+            softmax(zscore(x.detach().numpy(), axis=1) / temperature, axis=1)
+            for x in (said.logits, network.prediction.logits)
+        )
+        share = weights[said.logits.argmax(dim=1)].numpy()
+        soft = temperature**2 * np.average(rel_entr(p, q).sum(axis=1), weights=share)
+        weight, bias = (x.detach().numpy() for x in guide.projector.parameters())
+        projected = network.prediction.features.numpy() @ weight.T + bias
+        apart = [cosine(a, b) for a, b in zip(projected, said.features.numpy(), strict=True)]
+        parts.append(0.7 * soft + 0.4 * np.average(apart, weights=share))
+    expected = 1.3 * LabelObjective(network, WEIGHTS)(taught, 0.0).item() + np.mean(parts)
     assert objective(taught, progress).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_guides_are_left_out_by_chance_but_never_all() -> None:
+    guidance = [Guidance(3, torch.ones(5)) for _ in range(3)]
+    params = Distil(**{**DISTIL, "guide_dropout": 0.7})
+    objective = DistilObjective(fixed(), WEIGHTS, guidance, params, features=3)
+    torch.manual_seed(0)
+    heard = [tuple(objective._heard()) for _ in range(400)]
+    assert min(map(len, heard)) == 1
+    counts = Counter(heard)
+    assert set(counts) == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
+    assert counts[(0, 1, 2)] / 400 == pytest.approx(0.3**3, abs=0.02)
+
+
 def test_distillation_without_a_teacher_is_a_mistake() -> None:
-    objective = DistilObjective(fixed(), WEIGHTS, PAIRS, Distil(**DISTIL), student_features=3, teacher_features=7)
-    with pytest.raises(ValueError, match="needs the teacher's outputs"):
+    objective = DistilObjective(fixed(), WEIGHTS, [Guidance(7, PAIRS)], Distil(**DISTIL), features=3)
+    with pytest.raises(ValueError, match="needs the outputs of every guide"):
         objective(Sample({}, torch.zeros(6, dtype=torch.int64)), 0.0)

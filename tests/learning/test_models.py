@@ -19,7 +19,8 @@ from outcrop.learning.networks import Input
 
 
 def model_of(clusters: Clusters, role: str, work: Path) -> Model:
-    config = clusters.material(work).config(role)
+    material = clusters.material(work)
+    config = material.config(material.top if role == "teacher" else material.last)
     torch.manual_seed(0)
     return Model(build_network(config).eval(), config)
 
@@ -116,7 +117,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "architecture": (reconfigure(architecture={"stages": [1]}), MISSING_CONFIG),
     "classes": (reconfigure(classes=["one", "two"]), OTHERS),
     "too large": (
-        reconfigure(architecture={"modalities": ["rgb"], "stages": [10**6, 10**7], "centre": False, "features": 10**6}),
+        reconfigure(architecture={"stages": [10**6, 10**7], "centre": False, "features": 10**6}),
         OTHERS,
     ),
     "no weights": (lambda f: (f / "weights.safetensors").unlink(), MISSING_WEIGHTS),

@@ -37,7 +37,6 @@ def inputs(*modalities: str) -> tuple[Input, ...]:
 def teacher(*modalities: str, **changes: object) -> TeacherNetwork:
     params = {
         "members": 1,
-        "modalities": "all",
         "stages": (4, 6),
         "centre": False,
         "features": {"rgb": 8, "default": 5},
@@ -59,7 +58,7 @@ def teacher(*modalities: str, **changes: object) -> TeacherNetwork:
 
 def student(*modalities: str) -> StudentNetwork:
     torch.manual_seed(0)
-    params = Student(modalities=modalities, stages=(4, 6), centre=True, features=5)
+    params = Student(stages=(4, 6), centre=True, features=5)
     return StudentNetwork(inputs(*modalities), CLASSES, params).eval()
 
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from outcrop.learning.devices import make_fabric
-from outcrop.learning.recipes import Material, train_on_labels
+from outcrop.learning.material import Material
+from outcrop.learning.recipes import train_on_labels
 from outcrop.learning.samples import Sample
 from outcrop.learning.training import EpochRecord, Fitted, Progress, best_epoch, fit, lr_factor
 from outcrop.params import Train
@@ -37,7 +38,7 @@ def kill_after(epoch: int) -> Progress:
 
 def trained(material: Material, role: str = "teacher", key: str = KEY) -> Result:
     """The result of a training, with dropout and modality dropout at work."""
-    result = train_on_labels(role, material, key)
+    result = train_on_labels(material.top if role == "teacher" else material.last, material, key)
     history = [replace(record, seconds=0.0) for record in result.fitted.history]
     return result.model.network.state_dict(), history
 
@@ -56,11 +57,12 @@ def test_killed_and_resumed_is_as_if_it_had_never_stopped(
     epoch: int, straight: Result, clusters: Clusters, tmp_path: Path
 ) -> None:
     with pytest.raises(Killed):
-        train_on_labels("teacher", clusters.material(tmp_path), KEY, kill_after(epoch))
+        material = clusters.material(tmp_path)
+        train_on_labels(material.top, material, KEY, kill_after(epoch))
     torch.rand(7)  # another process would not continue this one's random numbers
     told: list[int] = []
     material = clusters.material(tmp_path)
-    result = train_on_labels("teacher", material, KEY, lambda record: told.append(record.epoch))
+    result = train_on_labels(material.top, material, KEY, lambda record: told.append(record.epoch))
     assert told == list(range(epoch + 1, 4))
     assert equal(result.model.network.state_dict(), straight[0])
     assert [replace(record, seconds=0.0) for record in result.fitted.history] == straight[1]

@@ -1,0 +1,74 @@
+"""The steps that make a survey's models, each with what it depends on: for every flow that trains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outcrop.learning.rungs import Rung
+from outcrop.record.digests import digest_value
+from tasks import control, distil, guide, teacher, validate
+from tasks.jobs import Job, expectations_digest
+from tasks.learning import model_digest
+from tasks.steps import Outcome, Reference, run_step, step_key
+
+
+@dataclass
+class Chain:
+    """The steps of one job that are done, by title."""
+
+    job: Job
+    done: dict[str, Outcome] = field(default_factory=dict)
+
+    def run(self, module: Any, title: str, depends: Mapping[str, Any], **inputs: Any) -> Reference:
+        """Run the step of a task module, or find it done."""
+        step = getattr(module, module.__name__.rpartition(".")[2])
+        key = step_key(self.job, module.__name__, depends, module.SECTIONS)
+        self.done[title] = run_step(step, self.job, key, **inputs)
+        return self.done[title].reference
+
+    def validate(self) -> Reference:
+        """What every other step starts from."""
+        survey = self.job.survey
+        declared = digest_value(survey.model_dump(mode="json", include={"classes", "modalities"}))
+        asked = {"declared": declared, "expectations": expectations_digest(self.job.workspace, survey)}
+        return self.run(validate, "validate", {**self.job.hashes, **asked})
+
+    @property
+    def census(self) -> Reference:
+        """The step that counted the data."""
+        return self.done["validate"].reference
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What every training depends on. The census counts and sums; only the hashes say which bytes.
+
+        What was thought of the data does not change a model.
+        """
+        return {"census": validate.census_digest(self.census, self.job.workspace), **self.job.hashes}
+
+    def teacher(self, rung: Rung) -> Reference:
+        """Train the teacher."""
+        depends = {**self.seen, "rung": rung.modalities}
+        return self.run(teacher, "teacher", depends, validated=self.census, rung=rung.name)
+
+    def control(self, rung: Rung) -> Reference:
+        """Train a rung's control."""
+        depends = {**self.seen, "rung": rung.modalities}
+        return self.run(control, f"control {rung.name}", depends, validated=self.census, rung=rung.name)
+
+    def guide(self, made: Reference, title: str) -> Reference:
+        """Keep what a model says of the training cells."""
+        depends = {**self.seen, "model": self.digest(made)}
+        return self.run(guide, f"guide {title}", depends, validated=self.census, made=made)
+
+    def distil(
+        self, rung: Rung, guides: Sequence[Reference], *, title: str, effort: float = 1.0, shuffled: bool = False
+    ) -> Reference:
+        """Teach a rung's model."""
+        how = {"effort": effort, "shuffled": shuffled}
+        depends = {**self.seen, "rung": rung.modalities, "guides": [each.digest for each in guides], **how}
+        return self.run(distil, title, depends, validated=self.census, rung=rung.name, guides=list(guides), **how)
+
+    def digest(self, made: Reference) -> str:
+        """Digest of a model."""
+        return model_digest(made, self.job.workspace)
