@@ -163,15 +163,19 @@ class Student(Section):
 class Temperature(Section):
     start: Annotated[float, Field(gt=0)]
     end: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "linear", "cosine"]
 
 
 class Distil(Section):
     """The chain of ``rungs`` and how each is taught; rungs that a survey lacks a modality for are dropped."""
 
     rungs: Annotated[tuple[Modalities | Literal["all"], ...], Field(min_length=2)]
+    logits: Literal["plain", "standardised", "decoupled", "dist"]
+    gate: bool
     temperature: Temperature
     logit_weight: NonNegative
     feature_weight: NonNegative
+    relation_weight: NonNegative
     hard_weight: NonNegative
     guide_dropout: Annotated[float, Field(ge=0, lt=1)]
     unlabelled_share: Annotated[float, Field(ge=0, lt=1)]
