@@ -15,6 +15,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
+#: How the names of parameters begin that shape the student alone: the teacher stays as it is while a search runs.
+SEARCHABLE = ("distil.", "train.lr.student")
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -191,6 +193,40 @@ class Distil(Section):
         return self
 
 
+class Range(Section):
+    """Bounds of a searched parameter and the scale on which its values lie evenly.
+
+    ``one_minus_log`` is even in log10(1 - value): for shares close to 1.
+    """
+
+    low: float
+    high: float
+    scale: Literal["linear", "log", "one_minus_log"]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"a log scale needs a low ({self.low}) above 0")
+        if self.scale == "one_minus_log" and self.high >= 1:
+            raise ValueError(f"a one_minus_log scale needs a high ({self.high}) below 1")
+        return self
+
+
+class Search(Section):
+    """How `outcrop.learning.search` looks for better parameters; ``space`` goes by dotted name (null: not searched)."""
+
+    enabled: bool
+    population: Annotated[int, Field(ge=5)]
+    iterations: Positive
+    fidelity: Annotated[float, Field(gt=0, le=1)]
+    promote: Positive
+    seeds: Positive
+    repeats: Annotated[int, Field(ge=0)]
+    space: dict[str, Range | None]
+
+
 class Evaluate(Section):
     stride: Positive
     bootstrap: Positive
@@ -222,6 +258,7 @@ class Params(Section):
     teacher: Teacher
     student: Student
     distil: Distil
+    search: Search
     evaluate: Evaluate
     forest: Forest
     simulate: Simulate
@@ -234,6 +271,9 @@ class Params(Section):
             raise ValueError(f"split.buffer ({self.split.buffer}) must be at least the footprint ({self.footprint})")
         if self.split.block <= self.split.buffer:
             raise ValueError(f"split.block ({self.split.block}) must exceed split.buffer ({self.split.buffer})")
+        for name in self.search.space:
+            if not name.startswith(SEARCHABLE) or not isinstance(value_at(self.dump(), name), float):
+                raise ValueError(f"search.space: `{name}` is not a decimal number of the student's training alone")
         return self
 
     def dump(self) -> dict[str, Any]:
@@ -276,10 +316,22 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
             equals = ""
         if not equals or not name:
             raise ParamsError(f"`{change}` is not a parameter", where="--set", remedy="write it as train.samples=4096")
-        for part in reversed(name.split(".")):
-            value = {part: value}
-        nested = merge(nested, value)
+        nested = merge(nested, nest(name, value))
     return nested
+
+
+def nest(name: str, value: Any) -> dict[str, Any]:
+    """A value under a dotted name, as `merge` takes it."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def value_at(values: Any, name: str) -> Any:
+    """The value under a dotted name; None where there is none."""
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 class _TwiceError(yaml.MarkedYAMLError):

@@ -59,6 +59,13 @@ BAD_VALUES: list[tuple[str, Any, str]] = [
     ("student.stages", [32, 0], r"`student.stages.1`: input should be greater than or equal to 1, got 0"),
     ("distil.temperature.end", 0, "`distil.temperature.end`: input should be greater than 0"),
     ("distil.unlabelled_share", 1, "`distil.unlabelled_share`: input should be less than 1"),
+    ("search.populace", 8, "unknown key `search.populace`"),
+    ("search.population", 4, "`search.population`: input should be greater than or equal to 5, got 4"),
+    ("search.iterations", 0, "`search.iterations`: input should be greater than or equal to 1"),
+    ("search.fidelity", 0, "`search.fidelity`: input should be greater than 0"),
+    ("search.fidelity", 1.5, "`search.fidelity`: input should be less than or equal to 1"),
+    ("search.repeats", -1, "`search.repeats`: input should be greater than or equal to 0"),
+    ("search.space", [], "`search.space`: input should be a valid dictionary"),
 ]
 
 
@@ -69,6 +76,37 @@ def test_a_bad_value_is_one_sentence_with_its_key(path: str, value: Any, message
     text = str(caught.value)
     assert path.rsplit(".", 1)[-1] in text and str(DEFAULTS) in text
     assert "; " in text and text.endswith(".") and "\n" not in text
+
+
+SEARCHED = "distil.hard_weight"
+NO_NAME = "is not a decimal number of the student's training alone"
+BAD_SPACES: list[tuple[str, Any, str]] = [
+    (SEARCHED, {"low": 3.0, "high": 3.0}, rf"`search.space.{SEARCHED}`: low \(3.0\) must be below high \(3.0\)"),
+    (SEARCHED, {"low": 0, "high": 3}, r"a log scale needs a low \(0.0\) above 0"),
+    (SEARCHED, {"high": 1, "scale": "one_minus_log"}, r"a one_minus_log scale needs a high \(1.0\) below 1"),
+    (SEARCHED, {"scale": "cubic"}, rf"`search.space.{SEARCHED}.scale`: input should be 'linear', 'log' .* got 'cubic'"),
+    (SEARCHED, {"top": 1}, rf"unknown key `search.space.{SEARCHED}.top`"),
+    (SEARCHED, 3, rf"`search.space.{SEARCHED}`: input should be a valid dictionary"),
+    ("distil.hard_wait", {"low": 1, "high": 3, "scale": "log"}, rf"search.space: `distil.hard_wait` {NO_NAME}"),
+    ("distil.pairs", {"low": 1, "high": 3, "scale": "log"}, rf"search.space: `distil.pairs` {NO_NAME}"),
+    ("distil.unlabelled", {"low": 0, "high": 1, "scale": "linear"}, rf"search.space: `distil.unlabelled` {NO_NAME}"),
+    ("distil.temperature", {"low": 1, "high": 3, "scale": "log"}, rf"search.space: `distil.temperature` {NO_NAME}"),
+    ("train.weight_decay", {"low": 0.01, "high": 0.1, "scale": "log"}, rf"`train.weight_decay` {NO_NAME}"),
+    ("search.fidelity", {"low": 0.1, "high": 1, "scale": "log"}, rf"search.space: `search.fidelity` {NO_NAME}"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD_SPACES, ids=range(len(BAD_SPACES)))
+def test_a_bad_range_is_one_sentence_with_its_name(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_params(DEFAULTS, {"search": {"space": {name: value}}})
+    assert str(DEFAULTS) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_null_takes_a_parameter_out_of_the_search() -> None:
+    params = load_params(DEFAULTS, {"search": {"space": {SEARCHED: None}}})
+    assert params.search.space[SEARCHED] is None
+    assert Params.model_validate(params.dump()) == params
 
 
 @pytest.mark.parametrize("key", ["seed", "train", "split.fractions", "augment.default", "teacher.features"])
