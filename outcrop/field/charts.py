@@ -1,16 +1,22 @@
 """Charts for people, as PNG bytes: learning curves, confusion matrices, scores with their intervals."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from outcrop.field.drawing import DPI, INK, draw_key, dress, inches, placed, png, shorten
 
+if TYPE_CHECKING:
+    from outcrop.learning.contenders import Arm, Contender, Result
+
 MODEL_COLOURS = {"teacher": "#8f74c4", "student": "#1f93a8", "control": "#d0882a"}
 OTHER_COLOURS = ("#6d9a3f", "#c25b78", "#5f7fc9", "#8a8f96")
+SEARCH_COLOURS = {"defaults": "#c25b78", "evolved": "#1f93a8", "random": "#d0882a"}
 #: A confusion matrix writes its counts up to this many classes.
 COUNTED_CLASSES = 12
 
@@ -110,6 +116,52 @@ def macro_f1_picture(rows: Sequence[tuple[str, float, float, float]]) -> bytes:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("macro-F1 on the test blocks, with its 95 % interval", color=INK, fontsize=8)
     return png(figure)
+
+
+def search_picture(result: "Result") -> bytes:
+    """What a search found: the best candidate so far after each short training, and how short and full ones agree.
+
+    Left, differential evolution, each random search, and the defaults as a broken line. Right, all candidates that were
+    trained in full: a dot at the mean of the new seeds, a bar from the lowest to the highest, a ring around the winner.
+    """
+    figure = Figure(figsize=(9.6, 3.7), dpi=DPI)
+    plots = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.06, right=0.99, top=0.81, bottom=0.13, wspace=0.16)
+    share, seeds = f"{result.fidelity:.0%}".replace("%", " %") + " of the epochs", len(result.new_seeds)
+    agreement = result.rank_correlation
+    ranks = "" if agreement is None else f", rank correlation {agreement:.2f}"
+    dress(plots[0], "lowest loss (1 - macro-F1) so far, validation blocks")
+    dress(plots[1], f"validation macro-F1 in full, {seeds} new seed{'s' * (seeds > 1)}{ranks}")
+    plots[0].set_xlabel(f"short trainings ({share})", color=INK, fontsize=8)
+    plots[1].set_xlabel(f"validation macro-F1 after {share}", color=INK, fontsize=8)
+    plots[0].axhline(result.defaults.low.loss, color=SEARCH_COLOURS["defaults"], linewidth=1.2, linestyle=(0, (4, 3)))
+    for arm in (*result.random, result.evolved):
+        _draw_arm(plots, arm, SEARCH_COLOURS["evolved" if arm is result.evolved else "random"])
+    _draw_contender(plots[1], result.defaults, SEARCH_COLOURS["defaults"])
+    won = result.winner
+    plots[1].plot(won.low.macro_f1, won.macro_f1, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK)
+    entries = [(f"defaults, {result.defaults.macro_f1:.3f} in full", SEARCH_COLOURS["defaults"])]
+    if result.evolved.promoted:
+        best = result.evolved.best.macro_f1
+        entries.append((f"{result.evolved.name}, best {best:.3f}", SEARCH_COLOURS["evolved"]))
+    if reached := sorted({f"{arm.best.macro_f1:.3f}" for arm in result.random if arm.promoted}):
+        ends = reached[0] if len(reached) == 1 else f"{reached[0]}-{reached[-1]}"
+        entries.append((f"random search, {len(result.random)} x, best {ends}", SEARCH_COLOURS["random"]))
+    draw_key(inches(figure, 0.58, 0.02, 9.0, 0.3), entries, font=8)
+    return png(figure)
+
+
+def _draw_arm(plots: Sequence[Axes], arm: "Arm", colour: str) -> None:
+    plots[0].step(range(1, len(arm.curve) + 1), arm.curve, where="post", color=colour, linewidth=1.6, alpha=0.85)
+    for contender in arm.promoted:
+        _draw_contender(plots[1], contender, colour)
+
+
+def _draw_contender(axes: Axes, contender: "Contender", colour: str) -> None:
+    scores = [outcome.macro_f1 for outcome in contender.full]
+    place = contender.low.macro_f1
+    axes.plot([place, place], [min(scores), max(scores)], color=colour, linewidth=3, alpha=0.35, solid_capstyle="round")
+    axes.plot(place, contender.macro_f1, "o", color=colour, markersize=6, markeredgecolor="white")
 
 
 def _model_colour(name: str, index: int) -> str:

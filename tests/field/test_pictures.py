@@ -12,8 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from outcrop.errors import DataError
-from outcrop.field.charts import MODEL_COLOURS, confusion_picture, learning_curves, macro_f1_picture
+from outcrop.field.charts import (
+    MODEL_COLOURS,
+    SEARCH_COLOURS,
+    confusion_picture,
+    learning_curves,
+    macro_f1_picture,
+    search_picture,
+)
 from outcrop.field.pictures import RIGHT, SPLIT_COLOURS, WRONG, correctness_map, label_map, quicklook, split_map
+from outcrop.learning.contenders import Arm, Contender, Result
+from outcrop.learning.spaces import Candidate
+from outcrop.learning.trials import Outcome
 from outcrop.survey.grids import Grid, Nesting
 from outcrop.survey.sites import Band, LabelClass, Raster, Scene
 
@@ -188,6 +198,43 @@ def test_macro_f1_grows_to_the_right_and_bears_a_missing_interval() -> None:
         place[role] = np.nonzero((image[..., :3] == wanted).all(axis=-1) & (image[..., 3] == 255))
     assert place["teacher"][1].mean() > place["student"][1].mean()
     assert place["teacher"][0].mean() < place["student"][0].mean()
+
+
+def searched(random: int, promoted: int) -> Result:
+    """A search in which evolution reaches .8, chance .7 and the defaults .6, each .1 less after short training."""
+
+    def contender(macro_f1: float, nudge: float = 0.0) -> Contender:
+        candidate = Candidate((("distil.hard_weight", macro_f1 + nudge),))
+        full = tuple(Outcome(macro_f1 + luck, 1.0, 40.0) for luck in (-0.01, 0.01))
+        return Contender(candidate, Outcome(macro_f1 - 0.1, 1.0, 10.0), full)
+
+    def arm(name: str, reached: float) -> Arm:
+        scores = [0.5, 0.4, *np.linspace(0.5, reached - 0.1, 18)]
+        low = tuple(Outcome(score, 1.0, 10.0) for score in scores)
+        candidates = tuple(Candidate((("distil.hard_weight", score),)) for score in scores)
+        return Arm(name, candidates, low, tuple(contender(reached, 0.001 * place) for place in range(promoted)))
+
+    chance = tuple(arm(f"random search {number}", 0.7) for number in range(random))
+    return Result(7, 0.25, (1, 2), contender(0.6), arm("differential evolution", 0.8), chance, ())
+
+
+def test_a_search_shows_the_better_way_lower_and_its_candidates_higher() -> None:
+    image = decode(search_picture(searched(random=2, promoted=2)))[120:]
+    rows = {}
+    for name, colour in SEARCH_COLOURS.items():
+        wanted = np.round(np.array(to_rgb(colour)) * 255)
+        drawn = np.abs(image[..., :3] - wanted).max(axis=-1) <= 2
+        half = image.shape[1] // 2
+        left, right = np.nonzero(drawn[:, :half])[0], np.nonzero(drawn[:, half:])[0]
+        rows[name] = (left.max(), right.mean())
+    assert rows["evolved"][0] > rows["random"][0] > rows["defaults"][0]  # loss: down is better
+    assert rows["evolved"][1] < rows["random"][1] < rows["defaults"][1]  # macro-F1: up is better
+
+
+@pytest.mark.parametrize(("random", "promoted"), [(0, 1), (0, 0), (3, 0)])
+def test_a_search_without_a_reference_or_contenders_is_drawn(random: int, promoted: int) -> None:
+    image = decode(search_picture(searched(random, promoted)))
+    assert share(image, SEARCH_COLOURS["defaults"]) > 0
 
 
 def test_equal_input_gives_equal_bytes(scene: Scene) -> None:
