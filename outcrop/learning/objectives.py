@@ -119,7 +119,9 @@ class _Guide(nn.Module):
         own = prediction.features.float()
         compare = LOGIT_LOSSES[params.logits]
         loss = params.logit_weight * compare(prediction.logits.float(), said.logits, temperature, labels, trust)
-        loss = loss + params.feature_weight * cosine_distance(self.projector(prediction.features).float(), said.features)
+        loss = loss + params.feature_weight * cosine_distance(
+            self.projector(prediction.features).float(), said.features
+        )
         if params.relation_weight:
             loss = loss + params.relation_weight * relational_distance(own, said.features)
         return (weights * loss).sum() / weights.sum()

@@ -301,6 +301,36 @@ def test_distillation_adds_its_three_parts(progress: float, temperature: float, 
     assert objective(taught, progress).item() == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", sorted(LOGIT_LOSSES))
+def test_every_loss_of_logits_pulls_towards_the_guide_unless_it_is_wrong(kind: str) -> None:
+    """One labelled sample on which the guide is wrong; nothing else is learnt from."""
+    said = Prediction(torch.tensor([[4.0, 1.0, -2.0, 0.5, 0.0]]), torch.zeros(1, 7))
+    losses = {}
+    for gated in (False, True):
+        params = Distil(**{**DISTIL, "logits": kind, "gate": gated, "hard_weight": 0.0, "feature_weight": 0.0})
+        objective = DistilObjective(nn.Identity(), torch.ones(5), [Guidance(7, torch.ones(5))], params, features=3)
+        for name, student in {"alike": said.logits, "apart": said.logits.flip(1)}.items():
+            objective.network = Fixed(Prediction(student.clone(), torch.ones(1, 3)))
+            losses[gated, name] = objective(Sample({}, torch.tensor([3]), (said,)), 0.5).item()
+    assert losses[False, "apart"] > 0.1 + losses[False, "alike"]
+    if kind == "decoupled":  # what it says of the other classes still counts
+        assert 0 < losses[True, "apart"] < losses[False, "apart"]
+    else:
+        assert losses[True, "apart"] == pytest.approx(losses[True, "alike"], abs=1e-6)
+
+
+def test_relations_between_samples_count() -> None:
+    said = Prediction(logits().float(), logits(6, 7).float())
+    network, found = fixed(), []
+    for weight in (0.0, 0.5):
+        torch.manual_seed(0)
+        params = Distil(**{**DISTIL, "relation_weight": weight})
+        objective = DistilObjective(network, WEIGHTS, [Guidance(7, torch.ones(5))], params, features=3)
+        found.append(objective(Sample({}, torch.full((6,), -1), (said,)), 0.0).item())
+    apart = relational_distance(network.prediction.features, said.features).mean().item()
+    assert apart > 0 and found[1] - found[0] == pytest.approx(0.5 * apart, rel=1e-4)
+
+
 def test_guides_are_left_out_by_chance_but_never_all() -> None:
     guidance = [Guidance(3, torch.ones(5)) for _ in range(3)]
     params = Distil(**{**DISTIL, "guide_dropout": 0.7})
