@@ -114,16 +114,64 @@ def binary_iou(confusion: Array) -> Array:
     return np.asarray(confusion[..., 1, 1] / np.maximum(confusion.sum(axis=(-2, -1)) - confusion[..., 0, 0], 1))
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and the two ends of its central 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> list[float]:
+        """Lower and upper end."""
+        return [self.low, self.high]
+
+    def may_be(self, number: float) -> bool:
+        """Whether the interval holds ``number``, or is not known."""
+        return not (self.low > number or self.high < number)
+
+
 def bootstrap_weights(blocks: int, draws: int, seed: int) -> Array:
     """(draws, blocks) how often each block is taken when ``blocks`` blocks are drawn with replacement."""
     rng = np.random.default_rng([seed, blocks])
     return rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=draws).astype(np.float64)
 
 
+def paired_weights(blocks: int, draws: int, seed: int) -> Array:
+    """(1 + draws, blocks) every block once, and below it the draws of `bootstrap_weights`.
+
+    Metrics under these weights are arrays (1 + draws,) whose first entry is the value and whose others are the
+    bootstrap's. Two models' arrays are paired: the array of their difference or quotient is that of the arrays.
+    """
+    return np.concatenate([np.ones((1, blocks)), bootstrap_weights(blocks, draws, seed)])
+
+
 def interval(values: Array) -> list[float]:
     """Central 95 % of bootstrap values."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return [float(low), float(high)]
+
+
+def estimate(values: Array) -> Estimate:
+    """What an array (1 + draws,) under `paired_weights` says."""
+    return Estimate(float(values[0]), *interval(values[1:]))
+
+
+def kept(part: Array, whole: Array) -> Estimate:
+    """How much of a metric that is not negative is left: ``part / whole``, both under `paired_weights`."""
+    return estimate(part / np.maximum(whole, FLOOR))
+
+
+def share_of(part: Array, whole: Array) -> Estimate | None:
+    """``part / whole`` of differences under `paired_weights`; None where ``whole`` may be 0.
+
+    A share of nothing means nothing.
+    """
+    if estimate(whole).may_be(0):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold only blocks on which two models agree
+        return estimate(part / whole)
 
 
 def measure(scored: Scored, class_names: Sequence[str], *, bins: int, draws: int, seed: int) -> dict[str, Any]:
@@ -162,24 +210,20 @@ def measure(scored: Scored, class_names: Sequence[str], *, bins: int, draws: int
 def compare(teacher: Scored, control: Scored, student: Scored, *, draws: int, seed: int) -> dict[str, Any]:
     """Retention, gap recovered and the student's gain over its control in macro-F1, paired by block.
 
-    ``gap_recovered`` is None where the interval of teacher - control holds 0: a share of nothing means nothing.
+    ``gap_recovered`` is None where the interval of teacher - control holds 0.
     """
     sums = [block_sums(scored, bins=1) for scored in (teacher, control, student)]
-    weights = bootstrap_weights(len(sums[0].log_loss), draws, seed)
-    points = [float(scalars(part.weighted(np.ones(weights.shape[1])))["macro_f1"]) for part in sums]
+    weights = paired_weights(len(sums[0].log_loss), draws, seed)
     t, c, s = (scalars(part.weighted(weights))["macro_f1"] for part in sums)
-    gap = interval(t - c)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold only blocks on which the two agree
-        recovered = (s - c) / (t - c)
-    meaningful = gap[0] > 0 or gap[1] < 0
+    retention, gain, gap, recovered = kept(s, t), estimate(s - c), estimate(t - c), share_of(s - c, t - c)
     return {
-        "retention": points[2] / points[0] if points[0] else None,
-        "gap_recovered": (points[2] - points[1]) / (points[0] - points[1]) if meaningful else None,
-        "gain": points[2] - points[1],
+        "retention": retention.value if t[0] else None,
+        "gap_recovered": recovered.value if recovered else None,
+        "gain": gain.value,
         "interval": {
-            "retention": interval(s / np.maximum(t, FLOOR)),
-            "gap_recovered": interval(recovered) if meaningful else None,
-            "gain": interval(s - c),
-            "gap": gap,
+            "retention": retention.interval,
+            "gap_recovered": recovered.interval if recovered else None,
+            "gain": gain.interval,
+            "gap": gap.interval,
         },
     }
