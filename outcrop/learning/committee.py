@@ -5,12 +5,14 @@ NeurIPS 2017: the average is more often right and less sure of itself where the 
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from outcrop.learning.networks import Patches, Prediction
+from outcrop.learning.teacher import TeacherNetwork
 
 
 class Committee(nn.Module):
@@ -26,6 +28,11 @@ class Committee(nn.Module):
         logits = torch.stack([prediction.logits.log_softmax(dim=1) for prediction in said])
         mean = logits.logsumexp(dim=0) - np.log(len(said))
         return Prediction(mean, torch.cat([prediction.features for prediction in said], dim=1))
+
+    def attention_to_modalities(self, patches: Patches, present: Tensor | None = None) -> Tensor:
+        """How much attention each modality's token receives (N, modalities): the members' mean."""
+        members = (cast(TeacherNetwork, member) for member in self.members)
+        return torch.stack([member.attention_to_modalities(patches, present) for member in members]).mean(dim=0)
 
 
 def member_seed(seed: int, member: int) -> int:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from outcrop.errors import ModelError
+from outcrop.learning.committee import Committee
 from outcrop.learning.forest import cell_features, fit_forest, score_forest
 from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH
+from outcrop.learning.teacher import TeacherNetwork
 from outcrop.learning.training import predict
 from outcrop.survey.cells import CellSet, labelled_cells, lattice_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
@@ -33,6 +37,33 @@ def score_network(material: Material, model: Model, split: str = "test") -> Scor
     network = material.fabric.to_device(model.network)
     batches = sweep(pool, cells_to_score(material, split), SWEEP_BATCH)
     return predict(network, batches, modalities, material.fabric.device)
+
+
+@torch.inference_mode()
+def attention_by_class(material: Material, teacher: Model) -> NDArray[np.float64]:
+    """How much attention the teacher pays to each modality on the test cells of each true class.
+
+    Returns
+    -------
+    (classes, modalities) mean of `TeacherNetwork.attention_to_modalities`, columns in the order of the teacher's
+    ``inputs``; a row sums to 1, or is NaN where the test has no cell of the class.
+
+    Raises
+    ------
+    ModelError : the model is a student, which pays no attention.
+    """
+    network = material.fabric.to_device(teacher.network).eval()
+    if not isinstance(network, TeacherNetwork | Committee):
+        raise ModelError("a student has no attention to show", remedy="give the teacher, or an assistant like it")
+    modalities = [entry.modality for entry in teacher.config.inputs]
+    pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
+    sums = np.zeros((len(teacher.config.classes), len(modalities)))
+    counts = np.zeros((len(sums), 1))
+    for batch in sweep(pool, cells_to_score(material), SWEEP_BATCH):
+        patches = {name: torch.from_numpy(batch.patches[name]).to(material.fabric.device) for name in modalities}
+        np.add.at(sums, batch.labels, network.attention_to_modalities(patches).double().cpu().numpy())
+        np.add.at(counts, batch.labels, 1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 @dataclass(frozen=True)

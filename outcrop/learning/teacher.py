@@ -45,7 +45,34 @@ class TeacherNetwork(nn.Module):
         patches : by modality, (N, bands, side, side); a modality that is not given is masked
         present : (N, modalities) bool, which modalities each sample has; default all that are given
         """
-        given = [name for name in self.modalities if name in patches]
+        tokens, present = self._tokens(patches, present)
+        attended, _ = self.attention(tokens, tokens, tokens, key_padding_mask=~present, need_weights=False)
+        tokens = self.norm(tokens + attended)
+        weights = present.unsqueeze(2).to(tokens.dtype)
+        fused = (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+        return Prediction(self.classifier(fused), fused)
+
+    def attention_to_modalities(self, patches: Patches, present: Tensor | None = None) -> Tensor:
+        """How much attention each modality's token receives (N, modalities), in the order of ``modalities``.
+
+        The mean over heads and over the tokens that are present, each of which pays 1 in all; 0 for what is masked or
+        not given. It tells what the tokens ask of one another, not all that counts: each also keeps its own part.
+        Parameters are those of `forward`.
+        """
+        tokens, present = self._tokens(patches, present)
+        _, paid = self.attention(tokens, tokens, tokens, key_padding_mask=~present, average_attn_weights=True)
+        weights = present.unsqueeze(2).to(paid.dtype)
+        received = (paid * weights).sum(dim=1) / weights.sum(dim=1)
+        everywhere: Tensor = received.new_zeros(len(received), len(self.modalities))
+        everywhere[:, [self.modalities.index(name) for name in self._given(patches)]] = received
+        return everywhere
+
+    def _given(self, patches: Patches) -> list[str]:
+        return [name for name in self.modalities if name in patches]
+
+    def _tokens(self, patches: Patches, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Tokens (N, given, token) of the modalities that are given, and which of them are present (N, given)."""
+        given = self._given(patches)
         tokens = torch.stack([self.projections[name](self.encoders[name](patches[name])) for name in given], dim=1)
         if present is None:
             present = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
@@ -54,12 +81,7 @@ class TeacherNetwork(nn.Module):
         else:
             present = present[:, [self.modalities.index(name) for name in given]]
         # The mask alone would let through what is not a number, as in a modality that a sample does not have.
-        tokens = tokens.masked_fill(~present.unsqueeze(2), 0.0)
-        attended, _ = self.attention(tokens, tokens, tokens, key_padding_mask=~present, need_weights=False)
-        tokens = self.norm(tokens + attended)
-        weights = present.unsqueeze(2).to(tokens.dtype)
-        fused = (tokens * weights).sum(dim=1) / weights.sum(dim=1)
-        return Prediction(self.classifier(fused), fused)
+        return tokens.masked_fill(~present.unsqueeze(2), 0.0), present
 
 
 def keep_some(present: Tensor, drop: float) -> Tensor:

@@ -41,6 +41,22 @@ def test_its_probabilities_are_the_members_mean(clusters: Clusters, tmp_path: Pa
     torch.testing.assert_close(together.features, torch.cat([prediction.features for prediction in said], dim=1))
 
 
+@torch.inference_mode()
+def test_its_attention_is_the_members_mean(clusters: Clusters, tmp_path: Path) -> None:
+    config = material(clusters, tmp_path, 2).config("teacher")
+    torch.manual_seed(1)
+    committee = build_network(config).eval()
+    assert isinstance(committee, Committee)
+    patches = {entry.modality: torch.randn(5, len(entry.bands), entry.side, entry.side) for entry in config.inputs}
+    present = torch.tensor([[True, True], [True, False], [False, True], [True, True], [True, True]])
+    paid = [member.attention_to_modalities(patches, present) for member in committee.members]
+    found = committee.attention_to_modalities(patches, present)
+    torch.testing.assert_close(found, (paid[0] + paid[1]) / 2)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(5))
+    assert not torch.allclose(paid[0], paid[1])
+    assert found[1, 1] == 0 and found[2, 0] == 0
+
+
 def test_the_first_member_is_the_teacher_that_it_would_be_alone(clusters: Clusters, tmp_path: Path) -> None:
     two = material(clusters, tmp_path / "two", 2)
     trained = train_on_labels(two.top, two, "key")

@@ -8,7 +8,9 @@ import torch
 from clusters import SIDE, Clusters, Oracle, oracle
 from sklearn.metrics import accuracy_score
 
+from outcrop.errors import ModelError
 from outcrop.learning.evaluation import (
+    attention_by_class,
     cells_to_score,
     load_scores,
     save_scores,
@@ -19,9 +21,9 @@ from outcrop.learning.evaluation import (
 from outcrop.learning.forest import cell_features, fit_forest, score_forest
 from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored
-from outcrop.learning.models import Model, ModelConfig
+from outcrop.learning.models import Model, ModelConfig, build_network
 from outcrop.params import Forest
-from outcrop.survey.patches import Batch
+from outcrop.survey.patches import Batch, BlockPool, sweep
 from outcrop.survey.sites import SPLITS
 
 
@@ -64,6 +66,40 @@ def test_every_test_cell_is_scored_once(clusters: Clusters, material: Material) 
     assert set(scored.blocks) <= set(clusters.census.of_split("test").tolist())
     np.testing.assert_array_equal(scored.probabilities.argmax(axis=1), scored.labels)
     np.testing.assert_allclose(scored.probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_attention_is_averaged_over_the_test_cells_of_each_class(
+    clusters: Clusters, tmp_path: Path, members: int
+) -> None:
+    """Against every cell's own, gathered; of a class that the test lacks nothing is known."""
+    material = clusters.material(tmp_path, evaluate={"stride": 3}, teacher={"members": members})
+    config = material.config("teacher")
+    config = config.model_copy(update={"classes": (*config.classes, "unseen")})
+    torch.manual_seed(0)
+    teacher = Model(build_network(config), config)
+    found = attention_by_class(material, teacher)
+    modalities = [entry.modality for entry in config.inputs]
+    pool = BlockPool(material.reader, modalities, 8)
+    batches = list(sweep(pool, cells_to_score(material), 50))
+    with torch.inference_mode():
+        paid = [
+            teacher.network.attention_to_modalities(
+                {name: torch.from_numpy(batch.patches[name]) for name in modalities}
+            )
+            for batch in batches
+        ]
+    each, labels = torch.cat(paid).numpy(), np.concatenate([batch.labels for batch in batches])
+    expected = np.stack([each[labels == c].mean(axis=0) for c in range(3)])
+    np.testing.assert_allclose(found[:3], expected, rtol=1e-5)
+    np.testing.assert_allclose(found[:3].sum(axis=1), 1, rtol=1e-6)
+    assert found.shape == (4, 2) and np.isnan(found[3]).all()
+
+
+def test_a_student_has_no_attention_to_show(material: Material) -> None:
+    config = material.config("student")
+    with pytest.raises(ModelError, match="a student has no attention to show; give the teacher"):
+        attention_by_class(material, Model(build_network(config), config))
 
 
 def test_forests_see_their_rungs_and_the_cells_of_the_networks(clusters: Clusters, tmp_path: Path) -> None:

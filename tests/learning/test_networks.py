@@ -110,6 +110,35 @@ def test_each_sample_has_its_own_modalities() -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("subset", SUBSETS, ids="-".join)
+def test_all_attention_goes_to_the_modalities_that_are_there(subset: tuple[str, ...]) -> None:
+    """Left out, or declared absent: it receives none, and the others what they receive without it."""
+    network, given = teacher(), patches()
+    expected = network.attention_to_modalities({name: given[name] for name in subset})
+    assert expected.shape == (COUNT, 4)
+    torch.testing.assert_close(expected.sum(dim=1), torch.ones(COUNT))
+    seen = torch.tensor([name in subset for name in network.modalities])
+    assert (expected[:, ~seen] == 0).all() and (expected[:, seen] > 0).all()
+    masked = {name: x if name in subset else torch.full_like(x, torch.nan) for name, x in given.items()}
+    torch.testing.assert_close(network.attention_to_modalities(masked, seen.expand(COUNT, 4)), expected)
+
+
+@torch.inference_mode()
+def test_attention_is_the_softmax_of_queries_and_keys() -> None:
+    """Spelled out for one sample that lacks the second modality: mean over heads and over the tokens that are there."""
+    network, given = teacher(), patches()
+    there = [0, 2, 3]
+    present = torch.tensor([[True, False, True, True]]).expand(COUNT, 4)
+    names = [network.modalities[m] for m in there]
+    tokens = torch.stack([network.projections[name](network.encoders[name](given[name]))[0] for name in names])
+    query, key, _ = (tokens @ network.attention.in_proj_weight.T + network.attention.in_proj_bias).chunk(3, dim=1)
+    heads = [(query[:, h : h + 4] @ key[:, h : h + 4].T / 2).softmax(dim=1) for h in (0, 4)]  # of width 4: sqrt is 2
+    found = network.attention_to_modalities(given, present)[0]
+    torch.testing.assert_close(found[there], torch.stack(heads).mean(dim=(0, 1)))
+    assert found[1] == 0
+
+
+@torch.inference_mode()
 def test_the_order_of_the_patches_does_not_matter() -> None:
     network, given = teacher(), patches()
     backwards = dict(reversed(given.items()))
