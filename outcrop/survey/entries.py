@@ -1,4 +1,4 @@
-"""What a survey file says of a scene's raw files: rasters, point clouds, and labels in whatever form they come."""
+"""What a survey file says of a scene's raw files (rasters, point clouds, labels of any form) and of its sensors."""
 
 from datetime import date
 from pathlib import PurePosixPath
@@ -6,11 +6,25 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from outcrop.params import Section
+from outcrop.params import NonNegative, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 #: A scene's id; one ``*`` stands for the scene key, see `outcrop.survey.raw.scenes`.
 SceneName = Annotated[str, Field(pattern=r"^(?:[a-z0-9][a-z0-9_-]*)?\*?[a-z0-9_-]*$", min_length=1)]
+
+
+class CarriedEntry(Section):
+    """What it takes to carry a modality's sensor, where the survey knows better than `outcrop.field.sensor_costs`.
+
+    ``power_w`` is needed while it measures, ``price_usd`` once; 0 and 0 is a sensor that somebody else flies, such as a
+    satellite's. ``carried_by`` names the modality whose sensor gives this one as well: a canopy height comes from the
+    laser scanner of the elevation. None of them is ever dumped, so that no digest knows them: a new price makes no new
+    site and trains no model again.
+    """
+
+    power_w: NonNegative | None = Field(default=None, exclude=True)
+    price_usd: NonNegative | None = Field(default=None, exclude=True)
+    carried_by: Name | None = Field(default=None, exclude=True)
 
 
 def _inside(path: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from outcrop.errors import SurveyError
 from outcrop.params import Params, Section, Share, build, load_params, merge, read_yaml
-from outcrop.survey.entries import Name, RasterEntry, RawPath, SceneEntry, SceneName
+from outcrop.survey.entries import CarriedEntry, Name, RasterEntry, RawPath, SceneEntry, SceneName
 
 #: Bands of a file, counted from 1: a number, or a range such as "4-9".
 BandNumbers = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"^[1-9]\d*-[1-9]\d*$")]
@@ -26,7 +26,7 @@ class ClassEntry(Section):
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
-class MeasuredEntry(Section):
+class MeasuredEntry(CarriedEntry):
     """One sensor: its bands, and what values they can hold.
 
     Bands are those of a known ``sensor`` (all, or those that ``bands`` names), those that ``bands`` names, those of a
@@ -64,7 +64,7 @@ class MeasuredEntry(Section):
         return self
 
 
-class DerivedEntry(Section):
+class DerivedEntry(CarriedEntry):
     """Computed from another: as a sensor sees it (``srf``; all its bands, or ``bands``), its ``bands``, or a measure.
 
     ``unit`` and ``range`` are by default those of the modality it comes from; of ``slope`` (degrees) 0 to 90, of
@@ -159,6 +159,10 @@ class Survey(Section):
                     raise ValueError(f"modalities.{name} is derived from itself")
                 seen.add(entry.from_)
                 entry = self.modalities[entry.from_]
+        for name, entry in self.modalities.items():
+            carrier = self.modalities.get(entry.carried_by) if entry.carried_by else None
+            if entry.carried_by and (not isinstance(carrier, MeasuredEntry) or carrier.carried_by):
+                raise ValueError(f"modalities.{name} is carried by `{entry.carried_by}`, which is no sensor of its own")
 
     def _check_scene(self, where: str, files: SceneEntry) -> None:
         unknown = set(files.rasters) - set(self.modalities)
