@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from configparser import ConfigParser
 from pathlib import Path
@@ -22,7 +23,7 @@ from tasks.tracking import Tracker
 from tasks.workspace import Workspace
 
 #: The steps whose time is not overhead.
-WORK = ("teacher", "control", "distil", "forest", "evaluate")
+WORK = ("teacher", "control", "guide", "distil", "choose", "forest", "evaluate")
 PARTS = (
     *("outcrop", "tasks", "flows", "data/surveys", "data/expectations"),
     *("params.yaml", "dvc.yaml", "constraints.txt", "pyproject.toml"),
@@ -94,11 +95,13 @@ def _retrain(workspace: Workspace) -> float:
 
 
 def _step_seconds(workspace: Workspace) -> Mapping[str, float]:
-    """Duration of every step's MLflow run."""
+    """Duration of the MLflow runs of every step."""
     workspace.prepare()
     survey = yaml.safe_load((workspace.root / SURVEY).read_text())["survey"]
     tracker = Tracker.open(workspace, survey)
     runs = [run.info for run in tracker.client.search_runs([tracker.experiment])]
-    return {
-        run.run_name: (run.end_time - run.start_time) / 1000 for run in runs if not run.run_name.startswith("retrain ")
-    }
+    seconds: Counter[str] = Counter()
+    for run in runs:  # a run is called by its step, and by its rung if it has one
+        seconds[run.run_name.split(" ")[0]] += (run.end_time - run.start_time) / 1000
+    del seconds["retrain"]
+    return seconds

@@ -21,9 +21,15 @@ from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
 SEEDS = (7, 8, 9)
-RGB = {"RGB": ()}
-TWELVE_BANDS = {**RGB, "RGB + 12 bands": ("distil.rungs=[all, [rgb, multispectral]]",)}
+#: Distilled directly: from the teacher to the student, without assistants.
+RGB = {"RGB": ("distil.rungs=[all, [rgb]]",)}
 FIVE_BANDS = {**RGB, "RGB + 5 bands": ("distil.rungs=[all, [rgb, multispectral]]",)}
+#: For the teacher the derived bands add nothing to the sensors.
+SENSORS = "[rgb, hyperspectral, canopy, elevation]"
+TWELVE_BANDS = {
+    "RGB": (f"distil.rungs=[{SENSORS}, [rgb]]",),
+    "RGB + 12 bands": (f"distil.rungs=[{SENSORS}, [rgb, multispectral]]",),
+}
 Result = dict[str, Any]
 
 

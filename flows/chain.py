@@ -1,10 +1,11 @@
 """The steps that make a survey's models, each with what it depends on: for every flow that trains."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outcrop.learning.rungs import Rung
+from outcrop.params import Params, merge
 from outcrop.record.digests import digest_value
 from tasks import control, distil, guide, teacher, validate
 from tasks.jobs import Job, expectations_digest
@@ -68,6 +69,23 @@ class Chain:
         how = {"effort": effort, "shuffled": shuffled}
         depends = {**self.seen, "rung": rung.modalities, "guides": [each.digest for each in guides], **how}
         return self.run(distil, title, depends, validated=self.census, rung=rung.name, guides=list(guides), **how)
+
+    def guides(self, rungs: Sequence[Rung]) -> tuple[Reference, dict[str, Reference], list[Reference]]:
+        """Train the teacher and all assistants: teacher, assistants by title, and what each of them says."""
+        top, *middle, _ = rungs
+        teacher = self.teacher(top)
+        assistants: dict[str, Reference] = {}
+        said = [self.guide(teacher, "teacher")]
+        for rung in middle:
+            title = f"assistant {rung.name}"
+            assistants[title] = self.distil(rung, said, title=title)
+            said.append(self.guide(assistants[title], title))
+        return teacher, assistants, said
+
+    def with_params(self, changes: Mapping[str, Any]) -> "Chain":
+        """The same steps, done and to do, with some parameters changed."""
+        params = Params.model_validate(merge(self.job.params.dump(), changes))
+        return replace(self, job=replace(self.job, params=params))
 
     def digest(self, made: Reference) -> str:
         """Digest of a model."""

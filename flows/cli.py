@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.options import HERE, Changes, Json, Survey, Where, open_workspace, show_json
+from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
-from outcrop.params import parse_changes
 from tasks.workspace import find_workspace
 
 app = typer.Typer(
@@ -36,7 +35,13 @@ def main() -> None:
 
 
 @app.command()
-def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = False, where: Where = HERE) -> None:
+def retrain(
+    survey: Survey = None,
+    changes: Changes = None,
+    params: ParamsFile = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
     """Validate the data, train teacher, control and student, measure them, register them, write the report.
 
     Steps that are current are not repeated; a run that was cut off goes on where it stopped.
@@ -50,7 +55,7 @@ def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = Fals
         outcrop retrain --set seed=8 --set train.samples=4096
     """
     workspace = open_workspace(where)
-    overrides = parse_changes(changes or [])
+    overrides = changed(params, changes)
     from flows.retrain import run_retrain
     from tasks.progress import CONSOLE
     from tasks.summary import results_table
@@ -64,6 +69,76 @@ def retrain(survey: Survey = None, changes: Changes = None, as_json: Json = Fals
         CONSOLE.print(f"cached: {', '.join(result['cached'])}")
     CONSOLE.print(f"models: {', '.join(result['models'].values())}")
     CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
+
+
+@app.command()
+def compare(
+    survey: Survey = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every model is trained once a seed.")] = 3,
+    changes: Changes = None,
+    params: ParamsFile = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """Tell what each sensor is worth: every rung by every method, against the power and price of its sensors.
+
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped.
+
+    **Examples**
+
+        outcrop compare
+
+        outcrop compare --survey data/surveys/neon.yaml --seeds 5
+    """
+    workspace = open_workspace(where)
+    overrides = changed(params, changes)
+    from flows.compare import run_compare
+    from tasks.ladders import ladder_table
+    from tasks.progress import CONSOLE
+
+    result = run_compare(workspace, (survey or workspace.default_survey).resolve(), overrides, seeds)
+    if as_json:
+        show_json(result)
+        return
+    CONSOLE.print(ladder_table(result))
+    for answer in result["answers"]:
+        CONSOLE.print(answer)
+    CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
+
+
+@app.command()
+def search(
+    survey: Survey = None,
+    changes: Changes = None,
+    params: ParamsFile = None,
+    runner: Annotated[Runner, typer.Option(help="Where trials run; in threads they take turns.")] = Runner.threads,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """Search better parameters for teaching the student, by differential evolution on the validation blocks.
+
+    Trials that were run are not run again: a search that was cut off goes on where it stopped.
+
+    **Examples**
+
+        outcrop search
+
+        outcrop search --survey data/surveys/neon.yaml --set search.iterations=8 --runner processes
+    """
+    workspace = open_workspace(where)
+    overrides = changed(params, changes)
+    from flows.search import run_search
+    from tasks.ladders import search_table
+    from tasks.progress import CONSOLE
+
+    result = run_search(workspace, (survey or workspace.default_survey).resolve(), overrides, runner)
+    if as_json:
+        show_json(result)
+        return
+    CONSOLE.print(search_table(result))
+    CONSOLE.print(f"winner: found by {result['found_by']}")
+    CONSOLE.print(f"parameters: use --params {result['params_file']}", soft_wrap=True)
+    CONSOLE.print(f"picture: {result['picture']}", soft_wrap=True)
 
 
 @app.command()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from prefect import flow
 
 from flows.chain import Chain
-from outcrop.errors import WorkspaceError
+from flows.locks import alone
+from flows.search import find
 from outcrop.learning.rungs import Rung, chain_of, dropped
 from outcrop.survey.expectations import read_suites
 from outcrop.survey.roles import with_roles
@@ -20,10 +20,13 @@ from tasks import choose, evaluate, forest, register, report
 from tasks.choose import read_choice
 from tasks.data import ensure_sites
 from tasks.jobs import open_job
-from tasks.progress import CONSOLE
+from tasks.progress import say
 from tasks.steps import Reference
 from tasks.summary import summarise
 from tasks.workspace import Workspace
+
+#: The task modules whose code decides what a retraining gives.
+STEPS = ("validate", "teacher", "control", "guide", "distil", "choose", "forest", "evaluate", "report")
 
 
 def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,16 +39,10 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
     chain_of(params.distil.rungs, loaded.modalities)
     for name in dropped(params.distil.rungs, loaded.modalities):
-        CONSOLE.print(f"no rung {name}: the survey lacks a modality of it")
+        say(f"no rung {name}: the survey lacks a modality of it")
     read_suites(workspace.root / loaded.expectations)
-    lock = FileLock(workspace.state / f"retrain-{loaded.survey}.lock")
-    try:
-        with lock.acquire(timeout=0):
-            return retrain(workspace.root, survey, overrides)
-    except Timeout as cause:
-        raise WorkspaceError(
-            "another retrain of this survey is running", where=survey, remedy="wait until it ends"
-        ) from cause
+    with alone(workspace, "retrain", loaded.survey, survey):
+        return retrain(workspace.root, survey, overrides)
 
 
 @flow(name="retrain", validate_parameters=False)
@@ -54,10 +51,10 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     started = time.perf_counter()
     workspace = Workspace(root)
     survey, params = load_survey(survey_file, workspace.params, overrides)
-    hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
+    hashes = ensure_sites(workspace, survey, params, say)
     sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     rungs = chain_of(params.distil.rungs, survey.modalities)
-    with open_job(workspace, survey, params, sites, hashes) as job:
+    with open_job(workspace, survey, params, sites, hashes, flow="retrain", steps=STEPS) as job:
         chain = Chain(job)
         chain.validate()
         made = _train(chain, rungs)
@@ -76,17 +73,17 @@ class Made:
 
 
 def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
-    """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks."""
-    top, *middle, last = rungs
-    teacher = chain.teacher(top)
-    guides = [chain.guide(teacher, "teacher")]
-    assistants = {}
-    for rung in middle:
-        title = f"assistant {rung.name}"
-        assistants[title] = chain.distil(rung, guides, title=title)
-        guides.append(chain.guide(assistants[title], title))
+    """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks.
+
+    Where `search.enabled`, the student is taught with what a search finds; its control keeps the parameters given.
+    """
+    last = rungs[-1]
+    teacher, assistants, guides = chain.guides(rungs)
     control = chain.control(last)
-    distilled = chain.distil(last, guides, title="distilled")
+    taught = chain
+    if chain.job.params.search.enabled:
+        taught = chain.with_params(find(chain, rungs, guides).winner.candidate.changes())
+    distilled = taught.distil(last, guides, title="distilled")
     compared = {"control": control, "distilled": distilled}
     depends = {**chain.seen, **{name: chain.digest(made) for name, made in compared.items()}}
     chosen = chain.run(choose, "choose", depends, validated=chain.census, **compared)

@@ -1,6 +1,6 @@
 """A job: what every step of one flow run is about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,9 +12,6 @@ from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
 from tasks.tracking import Tracker
 from tasks.workspace import Workspace
-
-#: The task modules whose code decides what a retraining gives.
-STEPS = ("validate", "teacher", "control", "guide", "distil", "choose", "forest", "evaluate", "report")
 
 
 @dataclass(frozen=True)
@@ -37,11 +34,21 @@ class Job:
 
 @contextmanager
 def open_job(
-    workspace: Workspace, survey: Survey, params: Params, sites: tuple[Site, ...], hashes: Mapping[str, str]
+    workspace: Workspace,
+    survey: Survey,
+    params: Params,
+    sites: tuple[Site, ...],
+    hashes: Mapping[str, str],
+    *,
+    flow: str,
+    steps: Sequence[str],
 ) -> Iterator[Job]:
-    """Begin the flow's run, or take up the one with the same key; it ends FINISHED or FAILED."""
+    """Begin the flow's run, or take up the one with the same key; it ends FINISHED or FAILED.
+
+    ``steps`` are the task modules whose code decides what the flow gives.
+    """
     tracker = Tracker.open(workspace, survey.survey)
-    key = _flow_key(workspace, survey, params, hashes)
+    key = _flow_key(workspace, survey, params, hashes, flow, steps)
     commit = read_commit(workspace.root)
     tags = {
         "mlflow.source.git.commit": commit.sha or "none",
@@ -49,7 +56,7 @@ def open_job(
         "device": device_kind(),
         **{f"dvc.{site}": digest for site, digest in hashes.items()},
     }
-    parent = tracker.parent(key, f"retrain {survey.survey}", tags)
+    parent = tracker.parent(key, f"{flow} {survey.survey}", tags)
     try:
         yield Job(workspace, survey, params, sites, hashes, tracker, parent, key, commit)
     except BaseException:
@@ -58,8 +65,10 @@ def open_job(
     tracker.close(parent, "FINISHED")
 
 
-def _flow_key(workspace: Workspace, survey: Survey, params: Params, hashes: Mapping[str, str]) -> str:
-    """Digest of all that a retraining depends on: the same key means the same run."""
+def _flow_key(
+    workspace: Workspace, survey: Survey, params: Params, hashes: Mapping[str, str], flow: str, steps: Sequence[str]
+) -> str:
+    """Digest of all that a run depends on: the same key means the same run."""
     lock = workspace.root / "constraints.txt"
     return digest_value(
         {
@@ -67,7 +76,8 @@ def _flow_key(workspace: Workspace, survey: Survey, params: Params, hashes: Mapp
             "params": params.dump(),
             "data": dict(hashes),
             "expectations": expectations_digest(workspace, survey),
-            "code": [code_digest(f"tasks.{name}") for name in STEPS],
+            "flow": flow,
+            "code": [code_digest(f"tasks.{name}") for name in steps],
             "lock": digest_file(lock) if lock.is_file() else None,
             "device": device_kind(),
         }

@@ -10,6 +10,11 @@ from rich.progress import Progress as Bars
 CONSOLE = Console(stderr=True)
 
 
+def say(text: str) -> None:
+    """A line for the person who watches. Flows use it, for a console cannot be sent to another process with them."""
+    CONSOLE.print(text)
+
+
 class Progress:
     """One bar: ``total`` units of work, with a note beside it."""
 

@@ -78,6 +78,16 @@ class Tracker:
             raise
         self.client.set_terminated(run_id, "FINISHED")
 
+    def trial(self, parent: str, name: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+        """A finished run of a trial, nested under ``parent``, unless it is there."""
+        tag = f"{parent}-{name}"
+        if self._runs(KEY, tag):
+            return
+        run_id = self._create(name, {KEY: tag, PARENT: parent})
+        StepRun(self.client, run_id).params(params)
+        StepRun(self.client, run_id).metrics(metrics)
+        self.client.set_terminated(run_id, "FINISHED")
+
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with its last tags."""
         for name, value in (tags or {}).items():

@@ -29,11 +29,13 @@ class Lesson:
     rung : what it sees
     effort : factor of the number of epochs
     shuffled : the guides' outputs go to cells drawn by chance, as a check that what is gained is knowledge
+    seed : of first weights and batches, if not the survey's; which cells are taught does not change with it
     """
 
     rung: Rung
     effort: float = 1.0
     shuffled: bool = False
+    seed: int | None = None
 
 
 def train_by_distillation(
@@ -44,6 +46,7 @@ def train_by_distillation(
     It starts from the weights that the rung's control starts from, and takes as many patches.
     """
     params = material.params
+    seeded = material if lesson.seed is None else material.with_seed(lesson.seed)
     labelled, pairs = _labelled(material), _pairs(material)
     taught = [outputs_of(_taught(material), folder) for folder in guides]
     if lesson.shuffled:
@@ -54,7 +57,7 @@ def train_by_distillation(
         draws.append(Draw(pairs, unlabelled, hard=False))
     config = material.config(lesson.rung)
     objective = DistilObjective(
-        new_network(material, config),
+        new_network(seeded, config),
         label_weights(material),
         [
             Guidance(outputs.features.shape[1], class_weights(outputs.class_counts(), params.distil.class_balance))
@@ -64,7 +67,7 @@ def train_by_distillation(
         features=params.student.features * len(config.inputs),
         smoothing=params.train.label_smoothing,
     )
-    return train(material, config, objective, draws, key, tell, taught, lesson.effort)
+    return train(seeded, config, objective, draws, key, tell, taught, lesson.effort)
 
 
 def write_guide(guide: Model, material: Material, folder: Path) -> None:

@@ -20,6 +20,7 @@ from outcrop.learning.teacher import TeacherNetwork
 from outcrop.learning.training import predict
 from outcrop.survey.cells import CellSet, labelled_cells, lattice_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
+from outcrop.survey.rasters import read_window
 from outcrop.survey.sites import NO_LABEL
 
 Codes = NDArray[np.uint8]
@@ -64,6 +65,22 @@ def attention_by_class(material: Material, teacher: Model) -> NDArray[np.float64
         np.add.at(sums, batch.labels, network.attention_to_modalities(patches).double().cpu().numpy())
         np.add.at(counts, batch.labels, 1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def truth_of_cells(material: Material, name: str) -> NDArray[np.float32] | None:
+    """What the simulated sites know of the scored test cells (N,), in their order; None where a scene does not know it.
+
+    ``name`` is that of a truth with one band.
+    """
+    cells, values = cells_to_score(material), []
+    for block in cells.blocks:
+        entry = material.census.blocks[block]
+        tile, truth = entry.tile, material.sites[entry.site].scenes[entry.scene].truth
+        if name not in truth:
+            return None
+        window = read_window(truth[name], tile.row, tile.col, tile.height, tile.width)
+        values.append(window.ravel()[cells.positions(int(block), material.reader)])
+    return np.concatenate(values)
 
 
 @dataclass(frozen=True)

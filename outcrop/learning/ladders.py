@@ -96,7 +96,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Rung:
+class RungResult:
     """All methods on one rung.
 
     ``gain_ratio`` is (progressive - control) / (other - control), by the other: ``direct``, ``direct_equal_compute``.
@@ -114,7 +114,7 @@ class Ladder:
     support: dict[str, int]
     blocks: int
     teacher: Scores
-    rungs: dict[str, Rung]
+    rungs: dict[str, RungResult]
 
 
 def measure_ladder(
@@ -228,7 +228,7 @@ class _Values:
         return Gain(estimate(self.macro_f1 - other.macro_f1), tuple((self.by_seed - other.by_seed).tolist()))
 
 
-def _rung(methods: Mapping[Method, _Values], teacher: _Values, names: Mapping[int, str]) -> Rung:
+def _rung(methods: Mapping[Method, _Values], teacher: _Values, names: Mapping[int, str]) -> RungResult:
     control = methods.get("control")
     outcomes: dict[Method, Outcome] = {}
     for method, student in methods.items():
@@ -240,7 +240,7 @@ def _rung(methods: Mapping[Method, _Values], teacher: _Values, names: Mapping[in
             over={other: student.over(values) for other, values in methods.items() if other != method},
         )
     others: tuple[Method, ...] = ("direct", "direct_equal_compute")
-    return Rung(outcomes, {other: _gain_ratio(methods, other) for other in others if other in methods})
+    return RungResult(outcomes, {other: _gain_ratio(methods, other) for other in others if other in methods})
 
 
 def _class_retention(student: _Values, teacher: _Values, c: int) -> Estimate | None:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from outcrop.record.drafts import drafted
-from outcrop.record.formats import NOTHING, Interval, Picture, as_yaml, count, fixed, image, plain, size, spread
+from outcrop.record.formats import NOTHING, Interval, Picture
+from outcrop.record.pages import render_page
 
 Metrics = Mapping[str, Any]
 
@@ -206,17 +205,8 @@ def write_report(report: Report, path: Path) -> Path:
 
 def render_report(report: Report) -> str:
     """The report as one HTML page: styles and pictures inside, no script, nothing loaded from elsewhere."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        fixed=fixed, count=count, size=size, spread=spread, plain=plain, image=image, as_yaml=as_yaml
-    )
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         report=report,
         nothing=NOTHING,
         support=_support(report.models),

@@ -7,8 +7,10 @@ pooled in each; a shift is believed when nearly all groups give the same one, wh
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,14 +84,19 @@ def _measure(scene: Scene, pixel: int, pairs: Sequence[tuple[str, str]]) -> Iter
     coarsest = next(scene.rasters[name] for name in names if scene.rasters[name].nesting.coarse == pixel)
     side, places = _windows(scene, coarsest)
     pooled = {pair: _Pooled(np.zeros((GROUPS, side, side), dtype=np.complex128)) for pair in pairs}
-    for row, col in islice(places, TRIED):
-        if all(entry.windows >= USED for entry in pooled.values()):
-            break
-        spectra = {name: _spectrum(_read(scene.rasters[name], row, col, side, pixel)) for name in names}
-        for (first, second), entry in pooled.items():
-            one, other = spectra[first], spectra[second]
-            if one is not None and other is not None and entry.windows < USED:
-                entry.add(one, other)
+    with ExitStack() as held:  # windows overlap, and GDAL forgets what it has decoded of a file that is closed
+        opened = {name: held.enter_context(open_geotiff(scene.rasters[name].path)) for name in names}
+        for row, col in islice(places, TRIED):
+            if all(entry.windows >= USED for entry in pooled.values()):
+                break
+            spectra = {
+                name: _spectrum(_read(dataset, scene.rasters[name], row, col, side, pixel))
+                for name, dataset in opened.items()
+            }
+            for (first, second), entry in pooled.items():
+                one, other = spectra[first], spectra[second]
+                if one is not None and other is not None and entry.windows < USED:
+                    entry.add(one, other)
     for (first, second), entry in pooled.items():
         agreeing, (down, right) = _agreed_shift(entry)
         yield Shift(first, second, pixel, entry.windows, agreeing, down * pixel, right * pixel)
@@ -108,19 +115,18 @@ def _windows(scene: Scene, coarsest: Raster) -> tuple[int, Iterator[tuple[int, i
     return side, ((rows[place // len(cols)], cols[place % len(cols)]) for place in order)
 
 
-def _read(raster: Raster, row: int, col: int, side: int, pixel: int) -> NDArray[np.float32]:
+def _read(dataset: Any, raster: Raster, row: int, col: int, side: int, pixel: int) -> NDArray[np.float32]:
     """Some bands (bands, side, side) of a window that begins at a base cell, on pixels of ``pixel`` base cells."""
     nesting = raster.nesting
     scale = nesting.fine / nesting.coarse
     chosen = np.unique(np.linspace(1, len(raster.bands), BANDS).round().astype(int)).tolist()
     extent = side * pixel * scale
-    with open_geotiff(raster.path) as dataset:
-        stored = dataset.read(
-            chosen,
-            window=Window((col + nesting.col) * scale, (row + nesting.row) * scale, extent, extent),
-            out_shape=(len(chosen), side, side),
-            resampling=Resampling.average if extent > side else Resampling.bilinear,
-        )
+    stored = dataset.read(
+        chosen,
+        window=Window((col + nesting.col) * scale, (row + nesting.row) * scale, extent, extent),
+        out_shape=(len(chosen), side, side),
+        resampling=Resampling.average if extent > side else Resampling.bilinear,
+    )
     return to_unit(stored, raster)
 
 

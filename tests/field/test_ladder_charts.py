@@ -10,7 +10,7 @@ from PIL import Image
 
 from outcrop.field.charts import MODEL_COLOURS
 from outcrop.field.ladder_charts import STROKES, attention_picture, class_retention_picture, power_picture, spaced
-from outcrop.learning.ladders import Gain, Ladder, Method, Outcome, Rung, Scores, Share
+from outcrop.learning.ladders import Gain, Ladder, Method, Outcome, RungResult, Scores, Share
 from outcrop.learning.metrics import Estimate
 
 CLASSES = (
@@ -41,7 +41,7 @@ def scores(f1: dict[str, float], macro: float) -> Scores:
 def made_up(rungs: dict[str, tuple[float, float]] = RUNGS) -> Ladder:
     teacher = dict(zip(CLASSES, TEACHER_F1, strict=True))
     mean = float(np.mean(TEACHER_F1))
-    made: dict[str, Rung] = {}
+    made: dict[str, RungResult] = {}
     for name, (keeps, _) in rungs.items():
         kept = {c: 1 - (1 - k) * (1 - keeps) for c, k in zip(CLASSES, RGB_KEEPS, strict=True)}
         f1 = {c: kept[c] * teacher[c] for c in CLASSES}
@@ -53,7 +53,7 @@ def made_up(rungs: dict[str, tuple[float, float]] = RUNGS) -> Ladder:
             methods[method] = Outcome(
                 scores(f1, macro), about(macro / mean, 0.018), retained, Share(None, "made up"), {"control": gain}
             )
-        made[name] = Rung(methods, {})
+        made[name] = RungResult(methods, {})
     support = {name: int(200 + 137 * c) for c, name in enumerate(CLASSES)}
     return Ladder((7, 8, 9), support, 60, scores(teacher, mean), made)
 

@@ -43,7 +43,8 @@ def test_its_probabilities_are_the_members_mean(clusters: Clusters, tmp_path: Pa
 
 @torch.inference_mode()
 def test_its_attention_is_the_members_mean(clusters: Clusters, tmp_path: Path) -> None:
-    config = material(clusters, tmp_path, 2).config("teacher")
+    made = material(clusters, tmp_path, 2)
+    config = made.config(made.top)
     torch.manual_seed(1)
     committee = build_network(config).eval()
     assert isinstance(committee, Committee)

@@ -74,7 +74,7 @@ def test_attention_is_averaged_over_the_test_cells_of_each_class(
 ) -> None:
     """Against every cell's own, gathered; of a class that the test lacks nothing is known."""
     material = clusters.material(tmp_path, evaluate={"stride": 3}, teacher={"members": members})
-    config = material.config("teacher")
+    config = material.config(material.top)
     config = config.model_copy(update={"classes": (*config.classes, "unseen")})
     torch.manual_seed(0)
     teacher = Model(build_network(config), config)
@@ -97,7 +97,7 @@ def test_attention_is_averaged_over_the_test_cells_of_each_class(
 
 
 def test_a_student_has_no_attention_to_show(material: Material) -> None:
-    config = material.config("student")
+    config = material.config(material.last)
     with pytest.raises(ModelError, match="a student has no attention to show; give the teacher"):
         attention_by_class(material, Model(build_network(config), config))
 

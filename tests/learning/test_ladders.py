@@ -14,7 +14,7 @@ from outcrop.learning.ladders import (
     Choice,
     Ladder,
     Method,
-    Rung,
+    RungResult,
     Scored,
     SeedScores,
     cheapest_rung,
@@ -182,7 +182,7 @@ def test_what_the_teacher_may_not_know_cannot_be_kept() -> None:
     assert found.class_retention["basalt"] is not None
 
 
-def shares(teacher: float, **methods: float) -> Rung:
+def shares(teacher: float, **methods: float) -> RungResult:
     return measured({0: seed_scores(0, {"rgb": methods}, teacher)}).rungs["rgb"]  # type: ignore[dict-item]
 
 

@@ -1,0 +1,96 @@
+"""Flow `compare`: every rung by every method, over several seeds: what is each sensor worth?"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.chain import Chain
+from flows.locks import alone
+from outcrop.field.sensor_costs import declared_costs
+from outcrop.learning.rungs import Rung, chain_of
+from outcrop.record.digests import digest_value
+from outcrop.survey.expectations import read_suites
+from outcrop.survey.roles import with_roles
+from outcrop.survey.sites import read_site
+from outcrop.survey.surveys import load_survey
+from tasks import compare as comparing
+from tasks import score
+from tasks.compare import PAGE, read_facts
+from tasks.data import ensure_sites
+from tasks.jobs import open_job
+from tasks.progress import say
+from tasks.steps import Reference
+from tasks.workspace import Workspace
+
+#: The task modules whose code decides what a comparison gives.
+STEPS = ("validate", "teacher", "control", "guide", "distil", "score", "compare")
+
+
+def run_compare(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """Compare the rungs of a survey with so many seeds, of which the parameters' is the first."""
+    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
+    read_suites(workspace.root / loaded.expectations)
+    chain_of(params.distil.rungs, loaded.modalities)
+    with alone(workspace, "compare", loaded.survey, survey):
+        return compare(workspace.root, survey, overrides, seeds)
+
+
+@flow(name="compare", validate_parameters=False)
+def compare(root: Path, survey_file: Path, overrides: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """Train and score the models of every seed, then measure the ladder; steps that are current are not repeated."""
+    workspace = Workspace(root)
+    survey, params = load_survey(survey_file, workspace.params, overrides)
+    hashes = ensure_sites(workspace, survey, params, say)
+    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
+    rungs = chain_of(params.distil.rungs, survey.modalities)
+    scored: dict[int, Reference] = {}
+    for seed in range(params.seed, params.seed + seeds):
+        seeded = params.model_copy(update={"seed": seed})
+        with open_job(workspace, survey, seeded, sites, hashes, flow="compare", steps=STEPS) as job:
+            say(f"seed {seed}")
+            chain = Chain(job)
+            chain.validate()
+            models = train_ladder(chain, rungs)
+            depends = {**chain.seen, **{name: chain.digest(made) for name, made in models.items()}}
+            scored[seed] = chain.run(score, "score", depends, validated=chain.census, models=models)
+    with open_job(workspace, survey, params, sites, hashes, flow="compare", steps=STEPS) as job:
+        chain = Chain(job)
+        chain.validate()
+        depends = {
+            "scores": {str(seed): made.digest for seed, made in scored.items()},
+            "costs": digest_value({name: vars(each) for name, each in declared_costs(survey).items()}),
+        }
+        found = chain.run(comparing, "compare", depends, validated=chain.census, scored=scored)
+        page = workspace.state.parent / "reports" / f"{survey.survey}-comparison-{job.parent[:8]}.html"
+        page.parent.mkdir(exist_ok=True)
+        shutil.copyfile(found.path(workspace) / PAGE, page)
+        told = {"survey": survey.survey, "run_id": job.parent, "report": str(page)}
+        return {**told, "folder": str(found.path(workspace)), **read_facts(found, job)}
+
+
+def train_ladder(chain: Chain, rungs: Sequence[Rung]) -> dict[str, Reference]:
+    """The teacher, and by ``rung/method`` every student of a seed; the teacher's outputs are computed once.
+
+    On the first rung below the teacher's there is no assistant yet: progressive is direct, at equal compute too.
+    """
+    teacher = chain.teacher(rungs[0])
+    taught = [chain.guide(teacher, "teacher")]
+    guides = list(taught)
+    models = {"teacher": teacher}
+    for place, rung in enumerate(rungs[1:], start=1):
+        name = rung.name
+        models[f"{name}/control"] = chain.control(rung)
+        direct = chain.distil(rung, taught, title=f"direct {name}")
+        models[f"{name}/direct"] = direct
+        # Down to this rung the chain trains as many students as there are rungs.
+        longer = chain.distil(rung, taught, title=f"longer {name}", effort=place) if place > 1 else direct
+        models[f"{name}/direct_equal_compute"] = longer
+        chained = chain.distil(rung, guides, title=f"assistant {name}") if place > 1 else direct
+        models[f"{name}/progressive"] = chained
+        models[f"{name}/shuffled_teacher"] = chain.distil(rung, taught, title=f"shuffled {name}", shuffled=True)
+        if rung != rungs[-1]:
+            guides.append(chain.guide(chained, name))
+    return models

@@ -1,0 +1,147 @@
+"""Flow `search`: validate -> teacher -> assistants -> many students: which parameters teach the student best?"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import flow
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from flows.chain import Chain
+from flows.locks import alone
+from flows.options import Runner
+from outcrop.errors import WorkspaceError
+from outcrop.field.charts import search_picture
+from outcrop.learning.contenders import Result
+from outcrop.learning.devices import device_kind
+from outcrop.learning.rungs import Rung, chain_of
+from outcrop.learning.search import most_trials
+from outcrop.learning.search import search as search_space
+from outcrop.learning.spaces import space_of
+from outcrop.learning.trials import Memo, Outcome, Trial
+from outcrop.record.digests import digest_file, digest_value
+from outcrop.record.provenance import code_digest
+from outcrop.survey.expectations import read_suites
+from outcrop.survey.roles import with_roles
+from outcrop.survey.sites import read_site
+from outcrop.survey.surveys import load_survey
+from tasks.data import ensure_sites
+from tasks.jobs import open_job
+from tasks.progress import Progress, say
+from tasks.search import SECTIONS, WORKERS, StudentTrial
+from tasks.steps import Reference
+from tasks.workspace import Workspace
+
+#: The task modules whose code decides what a search gives.
+STEPS = ("validate", "teacher", "guide", "distil", "search")
+
+
+def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], runner: Runner) -> dict[str, Any]:
+    """Search better parameters for a survey's student; trials go to a task runner of Prefect's."""
+    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
+    read_suites(workspace.root / loaded.expectations)
+    chain_of(params.distil.rungs, loaded.modalities)
+    space_of(params)
+    with alone(workspace, "search", loaded.survey, survey):
+        return search.with_options(task_runner=_runner(runner))(workspace.root, survey, overrides)
+
+
+def _runner(name: Runner) -> TaskRunner[Any]:
+    if name is Runner.processes:
+        return ProcessPoolTaskRunner()
+    if name is Runner.dask:
+        try:
+            from prefect_dask import DaskTaskRunner
+        except ImportError as cause:
+            raise WorkspaceError("prefect-dask is not installed", remedy="pip install prefect-dask") from cause
+        return DaskTaskRunner()
+    return ThreadPoolTaskRunner()
+
+
+@flow(name="search", validate_parameters=False)
+def search(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Find the winner, write it as a parameter file, and tell what finding it was worth."""
+    workspace = Workspace(root)
+    survey, params = load_survey(survey_file, workspace.params, overrides)
+    hashes = ensure_sites(workspace, survey, params, say)
+    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
+    rungs = chain_of(params.distil.rungs, survey.modalities)
+    with open_job(workspace, survey, params, sites, hashes, flow="search", steps=STEPS) as job:
+        chain = Chain(job)
+        chain.validate()
+        _, _, guides = chain.guides(rungs)
+        found = find(chain, rungs, guides)
+        folder = workspace.state / "searches" / f"{survey.survey}-{job.parent[:8]}"
+        _write(found, folder)
+        job.tracker.of(job.parent).files(sorted(folder.iterdir()))
+        return {
+            "survey": survey.survey,
+            "run_id": job.parent,
+            "winner": found.winner.candidate.changes(),
+            "found_by": found.found_by,
+            "gains": found.gains,
+            "rank_correlation": found.rank_correlation,
+            "rows": found.as_rows(),
+            "notes": found.notes,
+            "params_file": str(folder / "params.yaml"),
+            "picture": str(folder / "search.png"),
+        }
+
+
+def find(chain: Chain, rungs: Sequence[Rung], guides: Sequence[Reference]) -> Result:
+    """Search with the guides of a chain; trials that were run before in the same context are not run again."""
+    job, settings = chain.job, chain.job.params.search
+    workspace, space = job.workspace, space_of(job.params)
+    objective = StudentTrial(
+        job.survey.survey,
+        tuple(site.path for site in job.sites),
+        chain.census.path(workspace),
+        tuple(guide.path(workspace) for guide in guides),
+        workspace.state / "work",
+        job.params.dump(),
+    )
+    memo = Memo(workspace.state / "searches" / f"{job.survey.survey}.jsonl", _context(chain, rungs, guides))
+    with Progress("Searching", most_trials(settings)) as bar:
+        best = 0.0
+
+        def tell(trial: Trial, outcome: Outcome, fresh: bool) -> None:
+            nonlocal best
+            best = max(best, outcome.macro_f1)
+            job.tracker.trial(job.parent, _name(trial), dict(trial.candidate.values), vars(outcome))
+            bar.advance(note=f"val macro-F1 {outcome.macro_f1:.3f}  best {best:.3f}")
+
+        return search_space(space, settings, objective, memo, seed=job.params.seed, workers=WORKERS, tell=tell)
+
+
+def _name(trial: Trial) -> str:
+    return f"trial {digest_value([trial.candidate.values, trial.fidelity, trial.seed])[:12]}"
+
+
+def _context(chain: Chain, rungs: Sequence[Rung], guides: Sequence[Reference]) -> str:
+    """Digest of all that a trial's outcome depends on beside the trial: the values that it sets are in it already."""
+    values = chain.job.params.dump()
+    lock = chain.job.workspace.root / "constraints.txt"
+    return digest_value(
+        {
+            "seen": chain.seen,
+            "rung": rungs[-1].modalities,
+            "guides": [guide.digest for guide in guides],
+            "params": {name: values[name] for name in (*SECTIONS, "seed")},
+            "code": code_digest("tasks.search"),
+            "lock": digest_file(lock) if lock.is_file() else None,
+            "device": device_kind(),
+        }
+    )
+
+
+def _write(found: Result, folder: Path) -> None:
+    """The winner as a parameter file for ``--params``, all trials, and the plot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = f"# Found by {found.found_by}; gain over the defaults on validation blocks, seed by seed: "
+    head += ", ".join(f"{gain:+.3f}" for gain in found.gains)
+    body = yaml.safe_dump(found.winner.candidate.changes(), sort_keys=False) if found.found_by != "defaults" else "{}\n"
+    (folder / "params.yaml").write_text(f"{head}\n{body}", encoding="utf-8")
+    (folder / "search.json").write_text(json.dumps(found.dump(), indent=1), encoding="utf-8")
+    (folder / "search.png").write_bytes(search_picture(found))

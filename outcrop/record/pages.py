@@ -1,0 +1,22 @@
+"""HTML pages from templates: styles and pictures inside, no script, nothing loaded from elsewhere."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from outcrop.record.formats import as_yaml, count, fixed, image, plain, size, spread
+
+
+def render_page(template: str, **values: object) -> str:
+    """Fill a template of ``outcrop/record/templates``."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        fixed=fixed, count=count, size=size, spread=spread, plain=plain, image=image, as_yaml=as_yaml
+    )
+    return environment.get_template(template).render(**values)

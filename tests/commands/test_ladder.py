@@ -1,0 +1,128 @@
+"""`outcrop compare` and `outcrop search` through their real commands, on a survey of seconds."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import yaml
+from benches import Bench, change, make_bench
+
+METHODS = ["control", "direct", "direct_equal_compute", "progressive", "shuffled_teacher"]
+RUNGS = ["all", ["thermal"], ["rgb"]]
+SEARCH = {
+    "population": 5,
+    "iterations": 1,
+    "fidelity": 0.5,
+    "promote": 1,
+    "seeds": 1,
+    "repeats": 1,
+    "space": {"distil.temperature.start": None, "distil.temperature.end": None, "distil.class_balance": None},
+}
+
+
+def told(bench: Bench, *words: str) -> dict[str, Any]:
+    """What a command says as JSON."""
+    done = bench.run(*words, "--survey", str(bench.survey), "--json")
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    made = make_bench(tmp_path_factory.mktemp("ladder"))
+    change("params", "distil", "rungs", value=RUNGS)(made)
+    change("params", "search", value=SEARCH)(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def compared(bench: Bench) -> dict[str, Any]:
+    return told(bench, "compare", "--seeds", "2")
+
+
+def test_every_rung_is_measured_by_every_method(compared: dict[str, Any]) -> None:
+    assert compared["seeds"] == [7, 8]
+    assert list(compared["rungs"]) == ["thermal", "rgb"]
+    for rung in compared["rungs"].values():
+        assert list(rung["methods"]) == METHODS
+    first, last = (compared["rungs"][name]["methods"] for name in ("thermal", "rgb"))
+    # Above the first rung there is no assistant: the chain is direct distillation.
+    assert first["progressive"]["scores"] == first["direct"]["scores"] == first["direct_equal_compute"]["scores"]
+    assert last["progressive"]["scores"] != last["direct"]["scores"]
+    assert compared["costs"]["thermal"]["power_w"]["typical"] < compared["costs"]["all"]["power_w"]["typical"]
+    assert sum(next(iter(compared["attention"].values())).values()) == pytest.approx(1)
+    assert len(compared["answers"]) == 2
+
+
+def test_the_page_needs_nothing_from_elsewhere(compared: dict[str, Any]) -> None:
+    page = Path(compared["report"]).read_text(encoding="utf-8")
+    assert page.count("<img ") == 3 and compared["answers"][1].split(";")[0] in page
+    assert not re.search(r"""(?:src|href)=["']?https?:""", page)
+    kept = {path.name for path in Path(compared["folder"]).iterdir()}
+    assert kept == {"ladder.json", "comparison.html", "power.png", "retention.png", "attention.png"}
+
+
+def test_retraining_takes_up_what_was_compared(bench: Bench, compared: dict[str, Any]) -> None:
+    """The chain's models of the first seed are those of a retraining."""
+    result = told(bench, "retrain")
+    assert {"teacher", "guide teacher", "assistant thermal", "control rgb", "distilled"} <= set(result["cached"])
+    assert set(result["models"]) == {"teacher", "assistant-thermal", "student"}
+    first = compared["rungs"]["rgb"]["methods"]
+    assert result["distilled"]["macro_f1"] == pytest.approx(first["progressive"]["scores"]["by_seed"][0])
+    assert result["kept"] in ("distilled", "control")
+    assert result["student"] == result[result["kept"]]
+
+
+@pytest.fixture(scope="module")
+def searched(bench: Bench) -> dict[str, Any]:
+    return told(bench, "search")
+
+
+def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, searched: dict[str, Any]) -> None:
+    changes = yaml.safe_load(Path(searched["params_file"]).read_text())
+    assert changes == ({} if searched["found_by"] == "defaults" else searched["winner"])
+    result = told(bench, "retrain", "--params", searched["params_file"])
+    assert result["distilled"]["macro_f1"] > 0
+    assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_search_is_not_run_again_wherever_it_runs(bench: Bench, searched: dict[str, Any]) -> None:
+    trials = next((bench.root / ".outcrop" / "searches").glob("*.jsonl"))
+    before = trials.read_bytes()
+    again = told(bench, "search")
+    assert trials.read_bytes() == before
+    assert {**again, "rows": None} == {**searched, "rows": None}
+    trials.unlink()
+    apart = told(bench, "search", "--runner", "processes")
+    assert (apart["winner"], apart["gains"]) == (searched["winner"], searched["gains"])
+
+
+def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any]) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{bench.root / '.outcrop' / 'mlflow.db'}")
+    experiment = client.get_run(searched["run_id"]).info.experiment_id
+    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{searched['run_id']}'", max_results=500)
+    trials = [run for run in runs if run.info.run_name.startswith("trial ")]
+    lines = next((bench.root / ".outcrop" / "searches").glob("*.jsonl")).read_text().splitlines()
+    assert len(trials) == len(lines) == len({run.info.run_name for run in trials})
+    assert all(run.data.metrics["macro_f1"] >= 0 and "distil.feature_weight" in run.data.params for run in trials)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("compare", "--seeds", "0"), "seeds"),
+        (("search", "--set", "search.space={distil.rungs: {low: 1, high: 2, scale: log}}"), "distil.rungs"),
+        (("search", "--set", "search.population=2"), "search.population"),
+        (("retrain", "--params", "nowhere.yaml"), "nowhere.yaml"),
+        (("compare", "--set", "distil.rungs=[all, [radar]]"), "`radar` of a rung"),
+    ],
+)
+def test_bad_input_is_one_sentence(bench: Bench, words: tuple[str, ...], message: str) -> None:
+    done = bench.run(*words, "--survey", str(bench.survey))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
