@@ -88,6 +88,14 @@ BENCHMARKS = (
         ),
     ),
     Benchmark(
+        "teaching",
+        {"size": 96, "samples": 128, "repetitions": 1},
+        (
+            _target("teaching", "student: epoch of distillation / of training on labels", "step_ratio", 1.3),
+            _target("teaching", "the chain of rungs / teacher and control", "chain_ratio", 2.5),
+        ),
+    ),
+    Benchmark(
         "memory",
         {"small": 96, "large": 160},
         (

@@ -5,6 +5,7 @@ Run it as ``make results``. It resumes: what is finished is kept in the workspac
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from base64 import b64decode
@@ -189,7 +190,7 @@ def main(
                 run(workspace.root, study.words(rung, seed), store / study.file(rung, seed))
     answers = [answer for study in STUDIES if (answer := load(store, study)) is not None]
     environment = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True)
-    environment.filters.update(spread=spread, mean=mean)
+    environment.filters.update(spread=spread, mean=mean, shell=shlex.join)
     document = workspace.root / "docs" / "results.md"
     document.write_text(environment.get_template("results.md.j2").render(answers=answers))
     keep_map(Path(answers[0].rungs[0].results[0]["report"]), workspace.root / "docs" / "images" / "mars.png")

@@ -41,7 +41,7 @@ def compare(job: Job, key: str, validated: Reference, scored: Mapping[int, Refer
         write_comparison(study.page(list(pictures.values())), folder / PAGE)
         for rung, result in study.ladder.rungs.items():
             found = {method: outcome.scores.macro_f1.value for method, outcome in result.methods.items()}
-            run.metrics({rung.replace("+", "-"): found})
+            run.metrics({rung: found})
         run.files(sorted(folder.iterdir()))
     return refer(job.workspace, "compare", key, run.run_id)
 

@@ -142,7 +142,7 @@ class StepRun:
         """Log one row of metrics a step."""
         now = int(time.time() * 1000)
         flat = [
-            Metric(name, float(value), now, step)
+            Metric(name.replace("+", "-"), float(value), now, step)  # MLflow takes no plus in the name of a metric
             for step, row in enumerate(rows, start=first)
             for name, value in _flat("", row)
             if isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,25 +9,20 @@ from typing import Any
 import pytest
 
 from outcrop.errors import WorkspaceError
+from outcrop.record.formats import NOTHING, Picture, fixed, plain, size, spread
 from outcrop.record.report import (
-    NOTHING,
     Artefact,
     Change,
     Finding,
     Lineage,
     ModalityRow,
     ModelRow,
-    Picture,
     Quotient,
     Report,
     SceneSummary,
     SiteSummary,
     Step,
-    fixed,
-    plain,
     render_report,
-    size,
-    spread,
     write_report,
 )
 
