@@ -106,7 +106,6 @@ def _survey(side: int) -> dict[str, Any]:
         "modalities": {"hyperspectral": {"unit": "reflectance x 10000", "range": [0, 10000]}},
         "sites": {"cube": {"scenes": {"flight": scene}}},
         "params": {
-            "teacher": {"modalities": ["hyperspectral"]},
             "distil": {"rungs": ["all", ["hyperspectral"]]},
             "split": {"block": max(12, side // 20)},
         },

@@ -97,7 +97,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
         pad_edge=False,
     )
     for heading in ("model", "macro-F1", "95 % interval", "accuracy", "ECE", "ms"):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=heading != "model")
     rows = {
         "teacher, all sensors": result["teacher"],
         "forest, all sensors": result["forest"]["all"],

@@ -86,7 +86,9 @@ def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, search
     changes = yaml.safe_load(Path(searched["params_file"]).read_text())
     assert changes == ({} if searched["found_by"] == "defaults" else searched["winner"])
     result = told(bench, "retrain", "--params", searched["params_file"])
-    assert result["distilled"]["macro_f1"] > 0
+    within = told(bench, "retrain", "--set", "search.enabled=true")
+    assert within["distilled"]["macro_f1"] == result["distilled"]["macro_f1"]
+    assert within["control"]["macro_f1"] > 0
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 
