@@ -197,7 +197,7 @@ def attempt(survey: TinySurvey, surveys: dict[tuple[str, str], tuple[Survey, Par
 def main(folder: Path, first: int, count: int) -> None:
     survey, surveys = make_tiny_survey(folder), {}
     survey.entries["modalities"] = {"lwir": {"unit": "K", "range": [-1e6, 1e6]}}
-    survey.entries["params"] |= {"teacher": {"modalities": "all"}, "student": {"modalities": ["lwir"]}}
+    survey.entries["params"] |= {"distil": {"rungs": ["all", ["lwir"]]}}
     geotiff(survey.raw / "first" / "sound")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     ends: Counter[str] = Counter()

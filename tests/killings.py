@@ -91,7 +91,7 @@ def prepare(folder: Path) -> TinySurvey:
     survey = make_tiny_survey(folder)
     survey.entries["modalities"] = {"elevation": survey.entries["modalities"]["elevation"]}
     survey.entries["sites"]["north"]["scenes"]["first"]["rasters"] = {"elevation": "first/elevation.tif"}
-    survey.entries["params"] |= {"teacher": {"modalities": "all"}, "student": {"modalities": ["elevation"]}}
+    survey.entries["params"] |= {"distil": {"rungs": ["all", ["elevation"]]}}
     return survey
 
 

@@ -40,7 +40,7 @@ def lay(survey: TinySurvey, path: Path, *, files: Any = None, **modality: Any) -
     survey.entries["modalities"] = {"lwir": {"unit": "K", "range": [-1e6, 1e6], **modality}}
     scene = survey.entries["sites"]["north"]["scenes"]["first"]
     scene["rasters"] = {"lwir": files or str(path.relative_to(survey.raw))}
-    survey.entries["params"] |= {"teacher": {"modalities": ["lwir"]}, "student": {"modalities": ["lwir"]}}
+    survey.entries["params"] |= {"distil": {"rungs": ["all", ["lwir"]]}}
     return survey.ingest().scenes[0].rasters["lwir"]
 
 

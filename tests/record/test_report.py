@@ -140,7 +140,7 @@ def report() -> Report:
             packages={"torch": "2.8.0"},
             steps=(Step("teacher", "key-t", "run-t", True), Step("census", "key-c", None, False)),
             models=(Artefact("student", "models:/student/3", "digest-s"),),
-            changes=(Change("train.epochs", 120, 40), Change("teacher.modalities", "all", ["rgb", "gamma"])),
+            changes=(Change("train.epochs", 120, 40), Change("student.features", 256, 64)),
             parameters={"seed": 1729, "train": {"epochs": 40}},
         ),
     )
@@ -211,7 +211,7 @@ def test_lineage_is_complete(report: Report) -> None:
     assert page.row("census") == ["census", "key-c", NOTHING, "computed"]
     assert page.row("student") == ["student", "models:/student/3", "digest-s"]
     assert page.row("train.epochs") == ["train.epochs", "120", "40"]
-    assert page.row("teacher.modalities") == ["teacher.modalities", "all", "[rgb, gamma]"]
+    assert page.row("student.features") == ["student.features", "256", "64"]
     assert "train:\n  epochs: 40" in page.text
 
 

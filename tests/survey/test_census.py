@@ -116,7 +116,7 @@ def coarse_survey(folder: Path) -> TinySurvey:
     write_geotiff(folder / "raw/first/thermal.tif", rng.normal(0, 1, (6, 6)).astype(np.float32), cell=110.0)
     entries = json.loads(json.dumps(TINY_SURVEY))
     del entries["modalities"]["rgb"], entries["sites"]["north"]["scenes"]["first"]["rasters"]["rgb"]
-    entries["params"].update(teacher={"modalities": "all"}, student={"modalities": ["thermal"]})
+    entries["params"].update(distil={"rungs": ["all", ["thermal"]]})
     none = np.empty(0)
     return TinySurvey(folder / "raw", folder / "sites", entries, labels, none, none, none)
 
