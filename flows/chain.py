@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from outcrop.learning.rungs import Rung
+from outcrop.learning.rungs import Rung, rung_name
 from outcrop.params import Params, merge
 from outcrop.record.digests import digest_value
 from tasks import control, distil, guide, teacher, validate
@@ -45,7 +45,8 @@ class Chain:
 
         What was thought of the data does not change a model.
         """
-        return {"census": validate.census_digest(self.census, self.job.workspace), **self.job.hashes}
+        census = validate.census_digest(self.census, self.job.workspace)
+        return {"census": census, "sites": dict(self.job.hashes)}
 
     def teacher(self, rung: Rung) -> Reference:
         """Train the teacher."""
@@ -54,7 +55,9 @@ class Chain:
 
     def control(self, rung: Rung) -> Reference:
         """Train a rung's control."""
-        depends = {**self.seen, "rung": rung.modalities}
+        # Its model is called as the one that it is compared with: a student, or an assistant.
+        last = rung.name == rung_name(self.job.params.distil.rungs[-1])
+        depends = {**self.seen, "rung": rung.modalities, "last": last}
         return self.run(control, f"control {rung.name}", depends, validated=self.census, rung=rung.name)
 
     def guide(self, made: Reference, title: str) -> Reference:

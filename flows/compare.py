@@ -34,7 +34,7 @@ def run_compare(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
     read_suites(workspace.root / loaded.expectations)
     chain_of(params.distil.rungs, loaded.modalities)
-    with alone(workspace, "compare", loaded.survey, survey):
+    with alone(workspace, loaded.survey, survey):
         return compare(workspace.root, survey, overrides, seeds)
 
 
@@ -54,17 +54,19 @@ def compare(root: Path, survey_file: Path, overrides: Mapping[str, Any], seeds: 
             chain = Chain(job)
             chain.validate()
             models = train_ladder(chain, rungs)
-            depends = {**chain.seen, **{name: chain.digest(made) for name, made in models.items()}}
+            depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in models.items()}}
             scored[seed] = chain.run(score, "score", depends, validated=chain.census, models=models)
     with open_job(workspace, survey, params, sites, hashes, flow="compare", steps=STEPS) as job:
         chain = Chain(job)
         chain.validate()
         depends = {
+            "flow": job.flow_key,  # the page names the survey and this run
             "scores": {str(seed): made.digest for seed, made in scored.items()},
             "costs": digest_value({name: vars(each) for name, each in declared_costs(survey).items()}),
         }
         found = chain.run(comparing, "compare", depends, validated=chain.census, scored=scored)
-        page = workspace.state.parent / "reports" / f"{survey.survey}-comparison-{job.parent[:8]}.html"
+        name = f"{survey.survey}-comparison-{job.parent[:8]}-{seeds}-seeds.html"
+        page = workspace.state.parent / "reports" / name
         page.parent.mkdir(exist_ok=True)
         shutil.copyfile(found.path(workspace) / PAGE, page)
         told = {"survey": survey.survey, "run_id": job.parent, "report": str(page)}

@@ -1,4 +1,4 @@
-"""One run of a flow on a survey at a time."""
+"""One flow that trains on a survey at a time: they share steps, whose results would be mixed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ from tasks.workspace import Workspace
 
 
 @contextmanager
-def alone(workspace: Workspace, flow: str, survey: str, path: Path) -> Iterator[None]:
-    """Hold the lock of a flow on a survey, whose file is ``path``.
+def alone(workspace: Workspace, survey: str, path: Path) -> Iterator[None]:
+    """Hold the lock of a survey, whose file is ``path``.
 
     Raises
     ------
-    WorkspaceError : another run of it is under way.
+    WorkspaceError : another run on it is under way.
     """
-    lock = FileLock(workspace.state / f"{flow}-{survey}.lock")
+    lock = FileLock(workspace.state / f"train-{survey}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as cause:
         raise WorkspaceError(
-            f"another {flow} of this survey is running", where=path, remedy="wait until it ends"
+            "another run on this survey is under way", where=path, remedy="wait until it ends"
         ) from cause
     try:
         yield

@@ -41,7 +41,7 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     for name in dropped(params.distil.rungs, loaded.modalities):
         say(f"no rung {name}: the survey lacks a modality of it")
     read_suites(workspace.root / loaded.expectations)
-    with alone(workspace, "retrain", loaded.survey, survey):
+    with alone(workspace, loaded.survey, survey):
         return retrain(workspace.root, survey, overrides)
 
 
@@ -85,7 +85,7 @@ def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
         taught = chain.with_params(find(chain, rungs, guides).winner.candidate.changes())
     distilled = taught.distil(last, guides, title="distilled")
     compared = {"control": control, "distilled": distilled}
-    depends = {**chain.seen, **{name: chain.digest(made) for name, made in compared.items()}}
+    depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in compared.items()}}
     chosen = chain.run(choose, "choose", depends, validated=chain.census, **compared)
     student = compared[read_choice(chosen, chain.job).kept]
     registered = {title.replace(" ", "-").replace("+", "-"): made for title, made in assistants.items()}
@@ -106,7 +106,7 @@ def _measure(chain: Chain, rungs: Sequence[Rung], made: Made) -> None:
         validated=chain.census,
         rungs={name: rung.name for name, rung in ends.items()},
     )
-    depends = {**chain.seen, **{name: chain.digest(model) for name, model in made.models.items()}}
+    depends = {**chain.seen, "models": {name: chain.digest(model) for name, model in made.models.items()}}
     depends |= {"forest": forests.digest, "choice": made.chosen.digest}
     inputs = {"validated": chain.census, "models": made.models, "forests": forests, "chosen": made.chosen}
     evaluated = chain.run(evaluate, "evaluate", depends, **inputs)

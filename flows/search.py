@@ -44,7 +44,7 @@ def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any],
     read_suites(workspace.root / loaded.expectations)
     chain_of(params.distil.rungs, loaded.modalities)
     space_of(params)
-    with alone(workspace, "search", loaded.survey, survey):
+    with alone(workspace, loaded.survey, survey):
         return search.with_options(task_runner=_runner(runner))(workspace.root, survey, overrides)
 
 
@@ -109,7 +109,8 @@ def find(chain: Chain, rungs: Sequence[Rung], guides: Sequence[Reference]) -> Re
         def tell(trial: Trial, outcome: Outcome, fresh: bool) -> None:
             nonlocal best
             best = max(best, outcome.macro_f1)
-            job.tracker.trial(job.parent, _name(trial), dict(trial.candidate.values), vars(outcome))
+            how = {"fidelity": trial.fidelity, "trained_with_seed": trial.seed}
+            job.tracker.trial(job.parent, _name(trial), {**dict(trial.candidate.values), **how}, vars(outcome))
             bar.advance(note=f"val macro-F1 {outcome.macro_f1:.3f}  best {best:.3f}")
 
         return search_space(space, settings, objective, memo, seed=job.params.seed, workers=WORKERS, tell=tell)

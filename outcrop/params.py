@@ -187,7 +187,7 @@ class Distil(Section):
     def _consistent(self) -> Self:
         if "all" in self.rungs[1:]:
             raise ValueError("`all` sensors can only be the first of rungs")
-        seen = [self.rungs[0], *(tuple(sorted(rung)) for rung in self.rungs[1:])]
+        seen = [rung if rung == "all" else tuple(sorted(rung)) for rung in self.rungs]
         if len(set(seen)) < len(seen):
             raise ValueError("a rung is listed twice in rungs")
         return self

@@ -126,6 +126,9 @@ class _Study:
         chosen, top = self.choice, self.material.top.name
         if chosen.rung is None:
             first = f"No rung keeps {chosen.share:.1%} of the teacher's macro-F1: no sensor can stay at home for free."
+            if chosen.left_out:
+                unjudged = "; ".join(f"{rung}: {reason}" for rung, reason in chosen.left_out.items())
+                first = f"No rung that could be judged keeps {chosen.share:.1%} of the teacher's macro-F1 ({unjudged})."
         else:
             kept = chosen.retention
             assert kept is not None

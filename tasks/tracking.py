@@ -81,8 +81,10 @@ class Tracker:
     def trial(self, parent: str, name: str, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         """A finished run of a trial, nested under ``parent``, unless it is there."""
         tag = f"{parent}-{name}"
-        if self._runs(KEY, tag):
-            return
+        for earlier in self._runs(KEY, tag):
+            if earlier.info.status == "FINISHED":
+                return
+            self.client.delete_run(earlier.info.run_id)
         run_id = self._create(name, {KEY: tag, PARENT: parent})
         StepRun(self.client, run_id).params(params)
         StepRun(self.client, run_id).metrics(metrics)

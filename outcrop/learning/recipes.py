@@ -78,13 +78,15 @@ def train(
         batches = sweep(val_pool, val_cells, SWEEP_BATCH)
         return validation_score(predict(network, batches, modalities, fabric.device))
 
+    # What is trained longer is also waited for longer.
+    patience = max(params.train.patience, round(effort * params.train.patience))
     fitted = fit(
         fabric,
         objective,
         lambda epoch: preparation.samples(stream.epoch(epoch), epoch),
         len(stream),
         validate,
-        params.train,
+        params.train.model_copy(update={"patience": patience}),
         epochs=max(1, round(effort * params.train.epochs.of(config.role))),
         lr=params.train.lr.of(config.role),
         seed=params.seed,

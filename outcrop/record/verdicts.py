@@ -16,8 +16,10 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     else:
         effect = "makes no certain difference"
     student, teacher = metrics["distilled"]["macro_f1"], metrics["teacher"]["macro_f1"]
-    kept = "" if metrics["student"]["kept"] == "distilled" else " That one is kept, for so it is on validation blocks."
-    return (
-        f"The student reaches macro-F1 {student:.3f}, {comparison['retention']:.0%} of the teacher's {teacher:.3f}; "
-        f"distillation {effect} here: {gain} against the same network trained on labels alone.{kept}"
+    told = (
+        f"The distilled student reaches macro-F1 {student:.3f}, {comparison['retention']:.0%} of the teacher's "
+        f"{teacher:.3f}; distillation {effect} here: {gain} against the same network trained on labels alone."
     )
+    if metrics["student"]["kept"] == "control":
+        told += " The control is kept: distillation hurts on the validation blocks."
+    return told

@@ -113,10 +113,10 @@ def test_one_sentence_and_nothing_registered(case: str, bench: Bench, call: Call
 
 def test_a_second_run_of_a_survey_waits_for_the_first(bench: Bench, call: Caller) -> None:
     (bench.root / ".outcrop").mkdir()
-    with FileLock(bench.root / ".outcrop" / "retrain-tiny.lock"):
+    with FileLock(bench.root / ".outcrop" / "train-tiny.lock"):
         said = call(bench, "retrain", "--survey", str(bench.survey))
     assert said.code == 2
-    assert "another retrain of this survey is running" in said.err
+    assert "another run on this survey is under way" in said.err
 
 
 def test_a_folder_that_is_no_workspace(tmp_path: Path, bench: Bench, call: Caller) -> None:
