@@ -13,8 +13,9 @@ demo: $(VENV)/installed
 	dvc repro --quiet
 	outcrop retrain
 
+# Side by side, a worker a core: so each has one thread.
 test: lint
-	pytest
+	OMP_NUM_THREADS=1 pytest -n auto
 
 lint: $(VENV)/installed
 	ruff check .
