@@ -75,15 +75,15 @@ class Made:
 def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
     """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks.
 
-    Where `search.enabled`, the student is taught with what a search finds; its control keeps the parameters given.
+    Where `search.enabled`, all of them are trained with what a search finds: the control, too, learns at the same rate.
     """
     last = rungs[-1]
+    if chain.job.params.search.enabled:
+        _, _, guides = chain.guides(rungs)
+        chain = chain.with_params(find(chain, rungs, guides).winner.candidate.changes())
     teacher, assistants, guides = chain.guides(rungs)
     control = chain.control(last)
-    taught = chain
-    if chain.job.params.search.enabled:
-        taught = chain.with_params(find(chain, rungs, guides).winner.candidate.changes())
-    distilled = taught.distil(last, guides, title="distilled")
+    distilled = chain.distil(last, guides, title="distilled")
     compared = {"control": control, "distilled": distilled}
     depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in compared.items()}}
     chosen = chain.run(choose, "choose", depends, validated=chain.census, **compared)
