@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outcrop.learning.rungs import Rung, rung_name
-from outcrop.params import Params, merge
+from outcrop.params import Params
 from outcrop.record.digests import digest_value
+from outcrop.settings import merge
 from tasks import control, distil, guide, teacher, validate
 from tasks.jobs import Job, expectations_digest
 from tasks.learning import model_digest

@@ -8,18 +8,13 @@ from typing import Any
 from prefect import flow
 
 from flows.chain import Chain
-from flows.locks import alone
+from flows.openings import alone, open_survey
 from outcrop.field.sensor_costs import declared_costs
-from outcrop.learning.rungs import Rung, chain_of
+from outcrop.learning.rungs import Rung
 from outcrop.record.digests import digest_value
-from outcrop.survey.expectations import read_suites
-from outcrop.survey.roles import with_roles
-from outcrop.survey.sites import read_site
-from outcrop.survey.surveys import load_survey
 from tasks import compare as comparing
 from tasks import score
 from tasks.compare import PAGE, read_facts
-from tasks.data import ensure_sites
 from tasks.jobs import open_job
 from tasks.progress import say
 from tasks.steps import Reference
@@ -31,10 +26,7 @@ STEPS = ("validate", "teacher", "control", "guide", "distil", "score", "compare"
 
 def run_compare(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """Compare the rungs of a survey with so many seeds, of which the parameters' is the first."""
-    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
-    read_suites(workspace.root / loaded.expectations)
-    chain_of(params.distil.rungs, loaded.modalities)
-    with alone(workspace, loaded.survey, survey):
+    with alone(workspace, survey, overrides):
         return compare(workspace.root, survey, overrides, seeds)
 
 
@@ -42,21 +34,19 @@ def run_compare(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
 def compare(root: Path, survey_file: Path, overrides: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """Train and score the models of every seed, then measure the ladder; steps that are current are not repeated."""
     workspace = Workspace(root)
-    survey, params = load_survey(survey_file, workspace.params, overrides)
-    hashes = ensure_sites(workspace, survey, params, say)
-    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
-    rungs = chain_of(params.distil.rungs, survey.modalities)
+    opened = open_survey(workspace, survey_file, overrides)
+    survey, params, rungs = opened.survey, opened.params, opened.rungs
     scored: dict[int, Reference] = {}
     for seed in range(params.seed, params.seed + seeds):
         seeded = params.model_copy(update={"seed": seed})
-        with open_job(workspace, survey, seeded, sites, hashes, flow="compare", steps=STEPS) as job:
+        with open_job(workspace, survey, seeded, opened.sites, opened.hashes, flow="compare", steps=STEPS) as job:
             say(f"seed {seed}")
             chain = Chain(job)
             chain.validate()
             models = train_ladder(chain, rungs)
             depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in models.items()}}
             scored[seed] = chain.run(score, "score", depends, validated=chain.census, models=models)
-    with open_job(workspace, survey, params, sites, hashes, flow="compare", steps=STEPS) as job:
+    with open_job(workspace, survey, params, opened.sites, opened.hashes, flow="compare", steps=STEPS) as job:
         chain = Chain(job)
         chain.validate()
         depends = {

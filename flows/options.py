@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from outcrop.errors import ParamsError
-from outcrop.params import merge, parse_changes, read_yaml
+from outcrop.params import parse_changes
+from outcrop.settings import merge, read_yaml
 from tasks.workspace import Workspace, find_workspace
 
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]

@@ -9,24 +9,18 @@ from typing import Any
 from prefect import flow
 
 from flows.chain import Chain
-from flows.locks import alone
+from flows.openings import alone, open_survey
 from flows.search import find
-from outcrop.learning.rungs import Rung, chain_of, dropped
-from outcrop.survey.expectations import read_suites
-from outcrop.survey.roles import with_roles
-from outcrop.survey.sites import read_site
-from outcrop.survey.surveys import load_survey
+from outcrop.learning.rungs import Rung
 from tasks import choose, evaluate, forest, register, report
 from tasks.choose import read_choice
-from tasks.data import ensure_sites
 from tasks.jobs import open_job
-from tasks.progress import say
 from tasks.steps import Reference
 from tasks.summary import summarise
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what a retraining gives.
-STEPS = ("validate", "teacher", "control", "guide", "distil", "choose", "forest", "evaluate", "report")
+STEPS = ("validate", "teacher", "control", "guide", "search", "distil", "choose", "forest", "evaluate", "report")
 
 
 def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,12 +30,7 @@ def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
     ------
     WorkspaceError : another run of the survey is under way.
     """
-    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
-    chain_of(params.distil.rungs, loaded.modalities)
-    for name in dropped(params.distil.rungs, loaded.modalities):
-        say(f"no rung {name}: the survey lacks a modality of it")
-    read_suites(workspace.root / loaded.expectations)
-    with alone(workspace, loaded.survey, survey):
+    with alone(workspace, survey, overrides):
         return retrain(workspace.root, survey, overrides)
 
 
@@ -50,15 +39,14 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     """Make, measure and register the models of one survey; steps that are current are not repeated."""
     started = time.perf_counter()
     workspace = Workspace(root)
-    survey, params = load_survey(survey_file, workspace.params, overrides)
-    hashes = ensure_sites(workspace, survey, params, say)
-    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
-    rungs = chain_of(params.distil.rungs, survey.modalities)
-    with open_job(workspace, survey, params, sites, hashes, flow="retrain", steps=STEPS) as job:
+    opened = open_survey(workspace, survey_file, overrides)
+    with open_job(
+        workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="retrain", steps=STEPS
+    ) as job:
         chain = Chain(job)
         chain.validate()
-        made = _train(chain, rungs)
-        _measure(chain, rungs, made)
+        made = _train(chain, opened.rungs)
+        _measure(chain, opened.rungs, made)
         models = register.register(job, made.registered)
         return summarise(job, chain.done, models, time.perf_counter() - started)
 

@@ -10,26 +10,21 @@ from prefect import flow
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.chain import Chain
-from flows.locks import alone
+from flows.openings import alone, open_survey
 from flows.options import Runner
 from outcrop.errors import WorkspaceError
 from outcrop.field.charts import search_picture
 from outcrop.learning.contenders import Result
 from outcrop.learning.devices import device_kind
-from outcrop.learning.rungs import Rung, chain_of
+from outcrop.learning.rungs import Rung
 from outcrop.learning.search import most_trials
 from outcrop.learning.search import search as search_space
 from outcrop.learning.spaces import space_of
 from outcrop.learning.trials import Memo, Outcome, Trial
 from outcrop.record.digests import digest_file, digest_value
 from outcrop.record.provenance import code_digest
-from outcrop.survey.expectations import read_suites
-from outcrop.survey.roles import with_roles
-from outcrop.survey.sites import read_site
-from outcrop.survey.surveys import load_survey
-from tasks.data import ensure_sites
 from tasks.jobs import open_job
-from tasks.progress import Progress, say
+from tasks.progress import Progress
 from tasks.search import SECTIONS, WORKERS, StudentTrial
 from tasks.steps import Reference
 from tasks.workspace import Workspace
@@ -40,11 +35,7 @@ STEPS = ("validate", "teacher", "guide", "distil", "search")
 
 def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], runner: Runner) -> dict[str, Any]:
     """Search better parameters for a survey's student; trials go to a task runner of Prefect's."""
-    loaded, params = load_survey(survey, workspace.params, overrides)  # before any server is started
-    read_suites(workspace.root / loaded.expectations)
-    chain_of(params.distil.rungs, loaded.modalities)
-    space_of(params)
-    with alone(workspace, loaded.survey, survey):
+    with alone(workspace, survey, overrides, searches=True):
         return search.with_options(task_runner=_runner(runner))(workspace.root, survey, overrides)
 
 
@@ -64,20 +55,19 @@ def _runner(name: Runner) -> TaskRunner[Any]:
 def search(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Find the winner, write it as a parameter file, and tell what finding it was worth."""
     workspace = Workspace(root)
-    survey, params = load_survey(survey_file, workspace.params, overrides)
-    hashes = ensure_sites(workspace, survey, params, say)
-    sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
-    rungs = chain_of(params.distil.rungs, survey.modalities)
-    with open_job(workspace, survey, params, sites, hashes, flow="search", steps=STEPS) as job:
+    opened = open_survey(workspace, survey_file, overrides)
+    with open_job(
+        workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="search", steps=STEPS
+    ) as job:
         chain = Chain(job)
         chain.validate()
-        _, _, guides = chain.guides(rungs)
-        found = find(chain, rungs, guides)
-        folder = workspace.state / "searches" / f"{survey.survey}-{job.parent[:8]}"
+        _, _, guides = chain.guides(opened.rungs)
+        found = find(chain, opened.rungs, guides)
+        folder = workspace.state / "searches" / f"{opened.survey.survey}-{job.parent[:8]}"
         _write(found, folder)
         job.tracker.of(job.parent).files(sorted(folder.iterdir()))
         return {
-            "survey": survey.survey,
+            "survey": opened.survey.survey,
             "run_id": job.parent,
             "winner": found.winner.candidate.changes(),
             "found_by": found.found_by,

@@ -11,7 +11,7 @@ import numpy as np
 
 from outcrop.field import ladder_charts as charts
 from outcrop.field.sensor_costs import RungCost, declared_costs, rung_cost
-from outcrop.learning.ladders import Choice, Ladder, Outcome, cheapest_rung, dump_ladder, measure_ladder
+from outcrop.learning.ladders import CheapestRung, Ladder, Outcome, cheapest_rung, dump_ladder, measure_ladder
 from outcrop.learning.material import Material
 from outcrop.learning.recalls import split_recall
 from outcrop.record.comparison import Comparison, Line, Sensors, write_comparison
@@ -85,7 +85,7 @@ class _Study:
         return {rung: cost.price_usd and cost.price_usd.typical for rung, cost in self.costs.items()}
 
     @cached_property
-    def choice(self) -> Choice:
+    def choice(self) -> CheapestRung:
         return cheapest_rung(self.ladder, self.watts, TOLD)
 
     @cached_property

@@ -10,9 +10,10 @@ from typing import Any
 from filelock import FileLock
 
 from outcrop.errors import SiteError, WorkspaceError
-from outcrop.params import Params, read_yaml
+from outcrop.params import Params
 from outcrop.record.digests import digest_value
 from outcrop.record.provenance import code_digest
+from outcrop.settings import read_yaml
 from outcrop.survey.ingest import ingest_site
 from outcrop.survey.raw.scenes import expand_scenes
 from outcrop.survey.remarks import site_remarks

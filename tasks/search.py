@@ -13,8 +13,9 @@ from prefect.futures import as_completed
 from outcrop.learning.distillation import Lesson, train_by_distillation
 from outcrop.learning.material import Material
 from outcrop.learning.trials import Measured, Outcome, Trial, Workers
-from outcrop.params import Params, merge
+from outcrop.params import Params
 from outcrop.record.digests import digest_value
+from outcrop.settings import merge
 from outcrop.survey.census import load_census
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import read_site

@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from outcrop.errors import ParamsError
-from outcrop.params import Params, load_params, merge, parse_changes
+from outcrop.params import Params, load_params, parse_changes
+from outcrop.settings import merge
 
 DEFAULTS = Path(__file__).parents[1] / "params.yaml"
 

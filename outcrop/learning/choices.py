@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from outcrop.learning.metrics import Scored, block_sums, bootstrap_weights, interval, scalars
+from outcrop.learning.metrics import Scored, block_sums, estimate, paired_weights, scalars
 
 
 @dataclass(frozen=True)
@@ -20,10 +18,7 @@ class Choice:
 def choose_student(control: Scored, distilled: Scored, *, draws: int, seed: int) -> Choice:
     """Keep the distilled student unless its macro-F1 is lower than that of its control on the same cells."""
     sums = [block_sums(scored, bins=1) for scored in (control, distilled)]
-    weights = bootstrap_weights(len(sums[0].log_loss), draws, seed)
-    before, after = (
-        scalars(part.weighted(np.concatenate([np.ones((1, weights.shape[1])), weights])))["macro_f1"] for part in sums
-    )
-    gain = after - before
-    low, high = interval(gain[1:])
-    return Choice("distilled" if gain[0] >= 0 else "control", float(gain[0]), (low, high))
+    weights = paired_weights(len(sums[0].log_loss), draws, seed)
+    before, after = (scalars(part.weighted(weights))["macro_f1"] for part in sums)
+    gain = estimate(after - before)
+    return Choice("distilled" if gain.value >= 0 else "control", gain.value, (gain.low, gain.high))

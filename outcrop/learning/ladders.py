@@ -271,7 +271,7 @@ def _share(model: _Values, control: _Values, other: _Values, name: str) -> Share
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheapestRung:
     """The cheapest rung that keeps ``share`` of the teacher's macro-F1; ``rung`` is None where none does.
 
     Parameters
@@ -291,7 +291,7 @@ class Choice:
 
 def cheapest_rung(
     ladder: Ladder, costs: Mapping[str, float | None], method: Method = "progressive", share: float = ENOUGH
-) -> Choice:
+) -> CheapestRung:
     """The cheapest rung whose retention is at least ``share``; of equally cheap ones, the one that keeps most.
 
     The method is given, not chosen for each rung: the best of several on the test cells would be flattered.
@@ -311,10 +311,10 @@ def cheapest_rung(
         elif (retention := rung.methods[method].retention).value >= share:
             enough.append((cost, -retention.value, name))
     if not enough:
-        return Choice(share, method, None, None, None, False, left_out)
+        return CheapestRung(share, method, None, None, None, False, left_out)
     cost, _, best = min(enough)
     retention = ladder.rungs[best].methods[method].retention
-    return Choice(share, method, best, cost, retention, retention.low >= share, left_out)
+    return CheapestRung(share, method, best, cost, retention, retention.low >= share, left_out)
 
 
 _LADDERS = TypeAdapter(Ladder)

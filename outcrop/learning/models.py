@@ -18,7 +18,8 @@ from outcrop.learning.committee import Committee
 from outcrop.learning.networks import Input
 from outcrop.learning.student import StudentNetwork
 from outcrop.learning.teacher import TeacherNetwork
-from outcrop.params import Section, Student, Teacher
+from outcrop.params import Student, Teacher
+from outcrop.settings import Section
 from outcrop.survey.census import Census
 from outcrop.survey.sites import Site
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.errors import ParamsError
-from outcrop.params import Params, Range, build, merge, nest, value_at
+from outcrop.params import Params, Range
+from outcrop.settings import build, merge, nest, value_at
 
 #: Significant digits of a value (of 1 - value on the scale `one_minus_log`): finer steps drown in training's noise.
 DIGITS = 3

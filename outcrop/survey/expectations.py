@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from outcrop.errors import SurveyError
-from outcrop.params import Section, build, read_yaml
+from outcrop.settings import Section, build, read_yaml
 from outcrop.survey.checks import TABLES
 
 Severity = Literal["warning", "critical"]

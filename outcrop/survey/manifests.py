@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from outcrop.errors import SiteError
-from outcrop.params import build
+from outcrop.settings import build
 
 #: What to do about a site that is not as its manifest says; ingest never repairs one, for it would move its splits.
 RESTORE = "restore it with `dvc checkout`, or delete the site's folder and ingest it again"

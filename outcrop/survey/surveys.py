@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from outcrop.errors import SurveyError
-from outcrop.params import Params, Section, Share, build, load_params, merge, read_yaml
+from outcrop.params import Params, Share, load_params
+from outcrop.settings import Section, build, merge, read_yaml
 from outcrop.survey.entries import CarriedEntry, Name, RasterEntry, RawPath, SceneEntry, SceneName
 
 #: Bands of a file, counted from 1: a number, or a range such as "4-9".

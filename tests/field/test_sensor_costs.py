@@ -9,8 +9,8 @@ from conftest import PROJECT
 
 from outcrop.errors import SurveyError
 from outcrop.field.sensor_costs import QUANTITIES, Declared, declared_costs, rung_cost, sensor_figure
-from outcrop.params import build
 from outcrop.record.digests import digest_value
+from outcrop.settings import build
 from outcrop.survey.surveys import Survey, load_survey
 
 TABLE = PROJECT / "outcrop" / "field" / "sensor_costs.csv"

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from outcrop.errors import DataError
 from outcrop.learning.ladders import (
-    Choice,
+    CheapestRung,
     Ladder,
     Method,
     RungResult,
@@ -233,7 +233,7 @@ def test_the_cheapest_rung_that_keeps_enough(ladder: Ladder) -> None:
     )
     watts = {"all": 80.0, "lidar": None, "bands": 20.0, "same": 20.0, "rgb": 12.0}
 
-    def choose(**changes: Any) -> Choice:
+    def choose(**changes: Any) -> CheapestRung:
         return cheapest_rung(made, **({"costs": watts} | changes))
 
     chosen = choose()

@@ -8,7 +8,8 @@ import pytest
 
 from outcrop.errors import ParamsError
 from outcrop.learning.spaces import END, START, Candidate, Space, space_of
-from outcrop.params import Params, load_params, merge
+from outcrop.params import Params, load_params
+from outcrop.settings import merge
 
 DEFAULTS = Path(__file__).parents[2] / "params.yaml"
 

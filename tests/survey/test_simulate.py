@@ -12,7 +12,8 @@ from conftest import PROJECT, TinySurvey
 from sklearn.ensemble import RandomForestClassifier
 
 from outcrop.errors import SurveyError
-from outcrop.params import Params, merge
+from outcrop.params import Params
+from outcrop.settings import merge
 from outcrop.survey.grids import Nesting
 from outcrop.survey.rasters import read_labels, read_split, read_window
 from outcrop.survey.sensors import sensor_bands
