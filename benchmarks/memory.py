@@ -24,7 +24,7 @@ SITE = "iceland"
 #: Every labelled cell, so that every training block is read in every epoch; a pool smaller than the small site.
 CHANGES: dict[str, dict[str, Any]] = {
     "labels": {"per_class": "all"},
-    "train": {"epochs": {"teacher": 2, "student": 2}, "samples": 4096},
+    "train": {"epochs": {"teacher": 2, "assistant": 2, "student": 2}, "samples": 4096},
     "patches": {"pool_mb": 12},
 }
 #: Without the spectrometer's 224 bands the large site is written in a minute or two.

@@ -29,7 +29,7 @@ PARTS = (
     *("params.yaml", "dvc.yaml", "constraints.txt", "pyproject.toml"),
 )
 SURVEY = "data/surveys/simulated.yaml"
-CHANGES = {"train": {"epochs": {"teacher": 2, "student": 2}, "samples": 512}}
+CHANGES = {"train": {"epochs": {"teacher": 2, "assistant": 2, "student": 2}, "samples": 512}}
 #: What would lead a command back to another workspace's stores.
 FOREIGN = ("PREFECT_", "MLFLOW_", "OUTCROP_")
 

@@ -8,14 +8,15 @@ from benchmarks.material import Stopwatch, simulated
 from outcrop.learning.distillation import Lesson, train_by_distillation, write_guide
 from outcrop.learning.material import Material
 from outcrop.learning.recipes import train_on_labels
-from outcrop.params import load_params
+from outcrop.survey.surveys import load_survey
 
-PARAMS = Path(__file__).parent.parent / "params.yaml"
+ROOT = Path(__file__).parent.parent
 
 
 def measure_teaching(*, size: int = 128, samples: int = 1024, repetitions: int = 5) -> dict[str, Any]:
     """Seconds of an epoch, of each model of the chain; the ratios of a step and of the chain with all its epochs."""
-    changes = {"train": {"samples": samples, "epochs": {"teacher": 1, "student": 1}, "val_samples": 500}}
+    once = {"teacher": 1, "assistant": 1, "student": 1}
+    changes = {"train": {"samples": samples, "epochs": once, "val_samples": 500}}
     with simulated(size, changes) as material:
         return _measure(material, repetitions)
 
@@ -37,9 +38,9 @@ def _measure(material: Material, repetitions: int) -> dict[str, Any]:
         if rung != material.last:
             guides.append(material.work / f"guide-{place}")
             sweeps.append(_sweep(trained.model, material, guides[-1]))
-    epochs = load_params(PARAMS).train.epochs
-    below = sum(seconds[rung.name] for rung in material.chain[1:]) * epochs.student
-    top = seconds[material.top.name] * epochs.teacher
+    epochs = load_survey(ROOT / "data" / "surveys" / "simulated.yaml", ROOT / "params.yaml", {})[1].train.epochs
+    whole = sum(seconds[rung.name] * epochs.of(material.role(rung)) for rung in material.chain)
+    pair = seconds[material.top.name] * epochs.teacher + median(control) * epochs.student
     return {
         "repetitions": repetitions,
         "control_seconds": median(control),
@@ -47,7 +48,7 @@ def _measure(material: Material, repetitions: int) -> dict[str, Any]:
         "step_ratio": median(taught) / median(control),
         "seconds": seconds,
         "sweep_seconds": sweeps,
-        "chain_ratio": (top + below + sum(sweeps)) / (top + median(control) * epochs.student),
+        "chain_ratio": (whole + sum(sweeps)) / pair,
     }
 
 

@@ -1,5 +1,6 @@
 """The command line. Heavy packages are imported by the commands that need them: `--help` is instant."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,8 @@ def retrain(
         show_json(result)
         return
     CONSOLE.print(results_table(result))
+    if result["search"]:
+        CONSOLE.print(f"found by {result['search']['found_by']}: {json.dumps(result['search']['winner'])}")
     if result["cached"]:
         CONSOLE.print(f"cached: {', '.join(result['cached'])}")
     CONSOLE.print(f"models: {', '.join(result['models'].values())}")

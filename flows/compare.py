@@ -46,7 +46,8 @@ def compare(root: Path, survey_file: Path, overrides: Mapping[str, Any], seeds: 
             models = train_ladder(chain, rungs)
             depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in models.items()}}
             scored[seed] = chain.run(score, "score", depends, validated=chain.census, models=models)
-    with open_job(workspace, survey, params, opened.sites, opened.hashes, flow="compare", steps=STEPS) as job:
+    asked = f"compare {seeds} seeds of"
+    with open_job(workspace, survey, params, opened.sites, opened.hashes, flow=asked, steps=STEPS) as job:
         chain = Chain(job)
         chain.validate()
         depends = {

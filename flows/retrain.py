@@ -45,10 +45,14 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     ) as job:
         chain = Chain(job)
         chain.validate()
+        found = _search(chain, opened.rungs) if opened.params.search.enabled else None
+        if found:
+            # All of them are trained with what was found: the control, too, learns at the same rate.
+            chain = chain.with_params(found["winner"])
         made = _train(chain, opened.rungs)
         _measure(chain, opened.rungs, made)
-        models = register.register(job, made.registered)
-        return summarise(job, chain.done, models, time.perf_counter() - started)
+        models = register.register(chain.job, made.registered)
+        return {**summarise(chain.job, chain.done, models, time.perf_counter() - started), "search": found}
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,16 @@ class Made:
     registered: dict[str, Reference]
 
 
-def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
-    """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks.
+def _search(chain: Chain, rungs: Sequence[Rung]) -> dict[str, Any]:
+    """The parameters that a search finds for the student, nested, and by which method."""
+    _, _, guides = chain.guides(rungs)
+    found = find(chain, rungs, guides)
+    return {"winner": found.winner.candidate.changes(), "found_by": found.found_by}
 
-    Where `search.enabled`, all of them are trained with what a search finds: the control, too, learns at the same rate.
-    """
+
+def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
+    """Teacher, assistants, student and control; which of the last two is used is decided on validation blocks."""
     last = rungs[-1]
-    if chain.job.params.search.enabled:
-        _, _, guides = chain.guides(rungs)
-        chain = chain.with_params(find(chain, rungs, guides).winner.candidate.changes())
     teacher, assistants, guides = chain.guides(rungs)
     control = chain.control(last)
     distilled = chain.distil(last, guides, title="distilled")

@@ -105,14 +105,16 @@ class LearningRate(Section):
 
 
 class Epochs(Section):
-    """Longest training by role: assistants and controls take the student's."""
+    """Longest training by role; a control's is that of the model that it is compared with."""
 
     teacher: Positive
+    assistant: Positive
     student: Positive
 
-    def of(self, role: str) -> int:
-        """That of a role."""
-        return self.teacher if role == "teacher" else self.student
+    def of(self, role: Literal["teacher", "assistant", "student"], effort: float = 1.0) -> int:
+        """That of a role, ``effort`` times as long."""
+        longest: int = getattr(self, role)
+        return max(1, round(effort * longest))
 
 
 class Train(Section):

@@ -12,7 +12,7 @@ SECTIONS = (*SHARED, "student")
 @step("control")
 def control(job: Job, key: str, validated: Reference, rung: str) -> dict[str, str]:
     """Train on the labels of the training blocks."""
-    training = Training("control", key, rung, job.params.train.epochs.student, SECTIONS)
+    training = Training("control", key, rung, SECTIONS)
     return train_and_keep(
         job, training, validated, lambda material, tell: train_on_labels(material.rung(rung), material, key, tell)
     )

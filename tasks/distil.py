@@ -23,7 +23,7 @@ def distil(
 ) -> dict[str, str]:
     """Distil what the steps ``guides`` kept; see `outcrop.learning.distillation.Lesson` for the rest."""
     folders = [guide.path(job.workspace) for guide in guides]
-    training = Training("distil", key, rung, round(effort * job.params.train.epochs.student), SECTIONS)
+    training = Training("distil", key, rung, SECTIONS, effort)
     return train_and_keep(
         job,
         training,

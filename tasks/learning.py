@@ -29,13 +29,13 @@ Recipe = Callable[[Material, Progress], Trained]
 
 @dataclass(frozen=True)
 class Training:
-    """A step that trains: its name and key, whose rung, how many epochs at most, and its sections of the parameters."""
+    """A step that trains: its name and key, whose rung, its sections of the parameters, and how many trainings long."""
 
     step: str
     key: str
     rung: str
-    epochs: int
     sections: Sequence[str]
+    effort: float = 1.0
 
 
 def gather(job: Job, validated: Reference) -> Material:
@@ -55,7 +55,8 @@ def train_and_keep(
     material, name, key = gather(job, validated), training.step, training.key
     title = f"{name} {training.rung}"
     with job.tracker.step(job.parent, name, key, title) as run, results_of(job.workspace, name, key) as folder:
-        with EpochBar(f"Training: {title}", training.epochs) as bar:
+        role = material.role(material.rung(training.rung))
+        with EpochBar(f"Training: {title}", job.params.train.epochs.of(role, training.effort)) as bar:
             trained = recipe(material, bar.tell)
         run.params({"rung": training.rung, **notes})
         _keep(trained, folder, run, job, training.sections)

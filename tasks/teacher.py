@@ -12,8 +12,7 @@ SECTIONS = (*SHARED, "teacher")
 @step("teacher")
 def teacher(job: Job, key: str, validated: Reference, rung: str) -> dict[str, str]:
     """Train on the labels of the training blocks."""
-    epochs = job.params.train.epochs.teacher * job.params.teacher.members
-    training = Training("teacher", key, rung, epochs, SECTIONS)
+    training = Training("teacher", key, rung, SECTIONS, effort=job.params.teacher.members)
     return train_and_keep(
         job, training, validated, lambda material, tell: train_on_labels(material.rung(rung), material, key, tell)
     )

@@ -18,7 +18,7 @@ from conftest import PROJECT, TinySurvey, make_tiny_survey
 #: Small enough for seconds, large enough for several epochs, blocks and steps.
 QUICK: dict[str, Any] = {
     "train": {
-        "epochs": {"teacher": 4, "student": 4},
+        "epochs": {"teacher": 4, "assistant": 4, "student": 4},
         "samples": 192,
         "val_samples": 60,
         "lr": {"teacher": 0.01, "student": 0.01},

@@ -17,6 +17,7 @@ from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.networks import Prediction
 from outcrop.params import Params
+from outcrop.settings import merge
 from outcrop.survey.cells import CellReader
 from outcrop.survey.census import Census, take_census
 from outcrop.survey.declarations import declared_ranges
@@ -32,7 +33,7 @@ PARAMS: dict[str, Any] = {
     "patches": {"batch": 64, "pool_mb": 8},
     "augment": {"flips": True, "default": {"gain": 0.0, "noise": 0.0}, "rgb": {"gain": 0.0, "offset": 0.0}},
     "train": {
-        "epochs": {"teacher": 4, "student": 4},
+        "epochs": {"teacher": 4, "assistant": 4, "student": 4},
         "samples": 256,
         "warmup": 0.1,
         "patience": 20,
@@ -57,10 +58,7 @@ class Clusters:
 
     def material(self, work: Path, **sections: dict[str, Any]) -> Material:
         """With some parameters changed, by section."""
-        values = self.params.dump()
-        for name, changes in sections.items():
-            values[name] = {**values[name], **changes}
-        params = Params.model_validate(values)
+        params = Params.model_validate(merge(self.params.dump(), sections))
         return Material.gather("clusters", [self.site], self.census, params, work, accelerator="cpu")
 
     @property

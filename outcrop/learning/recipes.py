@@ -87,7 +87,7 @@ def train(
         len(stream),
         validate,
         params.train.model_copy(update={"patience": patience}),
-        epochs=max(1, round(effort * params.train.epochs.of(config.role))),
+        epochs=params.train.epochs.of(config.role, effort),
         lr=params.train.lr.of(config.role),
         seed=params.seed,
         checkpoint=material.checkpoint(key),

@@ -88,7 +88,9 @@ def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, search
     result = told(bench, "retrain", "--params", searched["params_file"])
     within = told(bench, "retrain", "--set", "search.enabled=true")
     assert within["distilled"]["macro_f1"] == result["distilled"]["macro_f1"]
-    assert within["control"]["macro_f1"] > 0
+    assert within["control"]["macro_f1"] == result["control"]["macro_f1"]
+    assert within["search"] == {"winner": searched["winner"], "found_by": searched["found_by"]}
+    assert result["search"] is None
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 

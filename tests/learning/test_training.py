@@ -118,7 +118,7 @@ def count(
 
 def train_params(**changes: object) -> Train:
     values = {
-        "epochs": {"teacher": 4, "student": 4},
+        "epochs": {"teacher": 4, "assistant": 4, "student": 4},
         "samples": 8,
         "lr": {"teacher": 1.0, "student": 1.0},
         "weight_decay": 0.0,
