@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,17 +119,15 @@ class Said(NamedTuple):
 class Caller:
     """Calls the command line's entry point in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys, self._patch = capsys, monkeypatch
-
     def __call__(self, bench: Bench, *words: str) -> Said:
         from flows.cli import main
 
-        self._patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
-        self._patch.setattr(sys, "argv", ["outcrop", *words, "--workspace", str(bench.root)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Said(code, *self._capsys.readouterr())
+        code, out, err = 0, StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
+            patch.setattr(sys, "argv", ["outcrop", *words, "--workspace", str(bench.root)])
+            try:
+                main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Said(code, out.getvalue(), err.getvalue())

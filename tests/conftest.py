@@ -202,20 +202,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             yield
 
 
-@pytest.fixture
-def call(server: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Caller":
+@pytest.fixture(scope="session")
+def call(server: None) -> "Caller":
     """Call the command line's entry point in this process: quicker than a process of its own."""
     from benches import Caller
 
-    return Caller(capsys, monkeypatch)
+    return Caller()
 
 
-@pytest.fixture
-def serverless_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Caller":
+@pytest.fixture(scope="session")
+def serverless_call() -> "Caller":
     """The same for commands that run no flow."""
     from benches import Caller
 
-    return Caller(capsys, monkeypatch)
+    return Caller()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 import yaml
-from benches import Bench, change, make_bench
+from benches import Bench, Caller, change, make_bench
 
 METHODS = ["control", "direct", "direct_equal_compute", "progressive", "shuffled_teacher"]
 RUNGS = ["all", ["thermal"], ["rgb"]]
@@ -23,12 +24,20 @@ SEARCH = {
 }
 
 
-def told(bench: Bench, *words: str) -> dict[str, Any]:
+Told = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def told(bench: Bench, call: Caller) -> Told:
     """What a command says as JSON."""
-    done = bench.run(*words, "--survey", str(bench.survey), "--json")
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+
+    def ask(*words: str) -> dict[str, Any]:
+        said = call(bench, *words, "--survey", str(bench.survey), "--json")
+        assert said.code == 0, said.err
+        result: dict[str, Any] = json.loads(said.out)
+        return result
+
+    return ask
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +49,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def compared(bench: Bench) -> dict[str, Any]:
-    return told(bench, "compare", "--seeds", "2")
+def compared(told: Told) -> dict[str, Any]:
+    return told("compare", "--seeds", "2")
 
 
 def test_every_rung_is_measured_by_every_method(compared: dict[str, Any]) -> None:
@@ -66,9 +75,9 @@ def test_the_page_needs_nothing_from_elsewhere(compared: dict[str, Any]) -> None
     assert kept == {"ladder.json", "comparison.html", "power.png", "retention.png", "attention.png"}
 
 
-def test_retraining_takes_up_what_was_compared(bench: Bench, compared: dict[str, Any]) -> None:
+def test_retraining_takes_up_what_was_compared(told: Told, compared: dict[str, Any]) -> None:
     """The chain's models of the first seed are those of a retraining."""
-    result = told(bench, "retrain")
+    result = told("retrain")
     assert {"teacher", "guide teacher", "assistant thermal", "control rgb", "distilled"} <= set(result["cached"])
     assert set(result["models"]) == {"teacher", "assistant-thermal", "student"}
     first = compared["rungs"]["rgb"]["methods"]
@@ -78,15 +87,15 @@ def test_retraining_takes_up_what_was_compared(bench: Bench, compared: dict[str,
 
 
 @pytest.fixture(scope="module")
-def searched(bench: Bench) -> dict[str, Any]:
-    return told(bench, "search")
+def searched(told: Told) -> dict[str, Any]:
+    return told("search")
 
 
-def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, searched: dict[str, Any]) -> None:
+def test_a_search_writes_parameters_that_a_retraining_takes(told: Told, searched: dict[str, Any]) -> None:
     changes = yaml.safe_load(Path(searched["params_file"]).read_text())
     assert changes == ({} if searched["found_by"] == "defaults" else searched["winner"])
-    result = told(bench, "retrain", "--params", searched["params_file"])
-    within = told(bench, "retrain", "--set", "search.enabled=true")
+    result = told("retrain", "--params", searched["params_file"])
+    within = told("retrain", "--set", "search.enabled=true")
     assert within["distilled"]["macro_f1"] == result["distilled"]["macro_f1"]
     assert within["control"]["macro_f1"] == result["control"]["macro_f1"]
     assert within["search"] == {"winner": searched["winner"], "found_by": searched["found_by"]}
@@ -94,14 +103,14 @@ def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, search
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_search_is_not_run_again_wherever_it_runs(bench: Bench, searched: dict[str, Any]) -> None:
+def test_a_search_is_not_run_again_wherever_it_runs(bench: Bench, told: Told, searched: dict[str, Any]) -> None:
     trials = next((bench.root / ".outcrop" / "searches").glob("*.jsonl"))
     before = trials.read_bytes()
-    again = told(bench, "search")
+    again = told("search")
     assert trials.read_bytes() == before
     assert {**again, "rows": None} == {**searched, "rows": None}
     trials.unlink()
-    apart = told(bench, "search", "--runner", "processes")
+    apart = told("search", "--runner", "processes")
     assert (apart["winner"], apart["gains"]) == (searched["winner"], searched["gains"])
 
 
