@@ -10,8 +10,9 @@ from outcrop.record.digests import digest_value
 from outcrop.settings import merge
 from tasks import control, distil, guide, teacher, validate
 from tasks.jobs import Job, expectations_digest
+from tasks.keeping import keep_step
 from tasks.learning import model_digest
-from tasks.steps import Outcome, Reference, run_step, step_key
+from tasks.steps import Outcome, Reference, run_step, step_ingredients
 
 
 @dataclass
@@ -22,10 +23,11 @@ class Chain:
     done: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self, module: Any, title: str, depends: Mapping[str, Any], **inputs: Any) -> Reference:
-        """Run the step of a task module, or find it done."""
+        """Run the step of a task module, or find it done, and record it."""
         step = getattr(module, module.__name__.rpartition(".")[2])
-        key = step_key(self.job, module.__name__, depends, module.SECTIONS)
-        self.done[title] = run_step(step, self.job, key, **inputs)
+        ingredients = step_ingredients(self.job, module.__name__, depends, module.SECTIONS)
+        self.done[title] = run_step(step, self.job, digest_value(ingredients), **inputs)
+        keep_step(self.job, title, self.done[title].reference, ingredients, inputs)
         return self.done[title].reference
 
     def validate(self) -> Reference:

@@ -35,3 +35,7 @@ class ModelError(OutcropError):
 
 class WorkspaceError(OutcropError):
     """The workspace (DVC, stores, folders) is not in a state in which the command can run."""
+
+
+class RecordError(OutcropError):
+    """A record or the ledger is missing, damaged, or cannot be written."""

@@ -1,10 +1,12 @@
 """DVC: which bytes. The only module that reads or writes what DVC records."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock
@@ -125,6 +127,62 @@ def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
                 remedy=f"restore them with `dvc checkout {path}`, or accept them with `dvc commit {path}`",
             )
     return {site: recorded[path] for site, path in paths.items()}
+
+
+class ByteStore:
+    """What DVC keeps, by its MD5: the cache, and behind it the default remote if there is one.
+
+    Nothing is written to either.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        from dvc.repo import Repo
+
+        repo = Repo(str(workspace.root))
+        self._cache, self._remote = repo.cache.local, None
+        if name := repo.config["core"].get("remote"):
+            self._remote = repo.cloud.get_remote_odb(name)
+
+    def find(self, md5: str, scratch: Path) -> Path | None:
+        """The file with this MD5, fetched into the folder ``scratch`` if only the remote has it; None: nobody has it.
+
+        That its content is what its name says is not checked.
+        """
+        cached = Path(self._cache.oid_to_path(md5))
+        if cached.is_file():
+            return cached
+        if self._remote is None or not self._remote.exists(md5):
+            return None
+        fetched = scratch / md5
+        self._remote.fs.get_file(self._remote.oid_to_path(md5), str(fetched))
+        return fetched
+
+    def listing(self, md5: str, scratch: Path) -> dict[str, str] | None:
+        """MD5 by relative name of the files of a folder; None: the listing is missing or is not what its name says."""
+        found = self.find(md5, scratch)
+        if found is None or md5_of(found) != md5.removesuffix(".dir"):
+            return None
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(found.read_bytes())}
+
+
+def md5_of(path: Path) -> str:
+    """MD5 of a file's bytes, by which DVC names it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def tracked_files(workspace: Workspace, digest: str) -> dict[str, str]:
+    """MD5 by relative name of a site's files, by the site's DVC hash.
+
+    Raises
+    ------
+    WorkspaceError : DVC does not have the site's listing.
+    """
+    with TemporaryDirectory() as scratch:
+        listing = ByteStore(workspace).listing(digest, Path(scratch))
+    if listing is None:
+        raise WorkspaceError("DVC's cache lacks a site's listing", where=digest, remedy="run `dvc fetch`")
+    return listing
 
 
 def list_sites(workspace: Workspace) -> dict[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
     for role, made in models.items():
         name = f"{job.survey.survey}-{role}"
         digest = model_digest(made, job.workspace)
-        uri = job.tracker.register(name, read_model_uri(made, job.workspace), digest)
+        record = job.workspace.archive.find(made.run_id)
+        uri = job.tracker.register(name, read_model_uri(made, job.workspace), digest, record or "none")
         registered.append(Registered(role, uri, digest))
     return registered

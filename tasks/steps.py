@@ -52,20 +52,21 @@ class Outcome:
     cached: bool
 
 
-def step_key(job: Job, module: str, inputs: Mapping[str, str], sections: Sequence[str]) -> str:
-    """Digest of a step's inputs, its sections of the parameters, the code it uses, the lock file, seed and device."""
+def step_ingredients(job: Job, module: str, inputs: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Any]:
+    """A step's inputs, its sections of the parameters, digests of its code and of the lock file, seed and device.
+
+    Their digest is the step's key.
+    """
     values = job.params.dump()
     lock = job.workspace.root / "constraints.txt"
-    return digest_value(
-        {
-            "survey": job.survey.survey,
-            "inputs": dict(inputs),
-            "params": {name: values[name] for name in (*sections, "seed")},
-            "code": code_digest(module),
-            "lock": digest_file(lock) if lock.is_file() else None,
-            "device": device_kind(),
-        }
-    )
+    return {
+        "survey": job.survey.survey,
+        "inputs": dict(inputs),
+        "params": {name: values[name] for name in (*sections, "seed")},
+        "code": code_digest(module),
+        "lock": digest_file(lock) if lock.is_file() else None,
+        "device": device_kind(),
+    }
 
 
 def _by_key(context: TaskRunContext, arguments: dict[str, Any]) -> str:

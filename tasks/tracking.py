@@ -17,13 +17,15 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
-from outcrop.record.provenance import SOURCE
+from outcrop.record.provenance import SOURCE, Commit
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
     from outcrop.learning.models import ModelConfig
 
 KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
+#: Tag of runs and of versions of models: the record of what they hold.
+RECORD = "outcrop.record"
 #: Values longer than this are not accepted by MLflow's database as parameters.
 LONGEST_PARAM = 6000
 
@@ -114,13 +116,25 @@ class Tracker:
         except MlflowException:
             return False
 
-    def register(self, name: str, model_uri: str, digest: str) -> str:
+    def origin(self, run_id: str) -> Commit:
+        """The commit that was checked out when the flow of a step's run was begun."""
+        run = self.client.get_run(run_id)
+        tags = self.client.get_run(run.data.tags[PARENT]).data.tags
+        sha = tags["mlflow.source.git.commit"]
+        return Commit(None if sha == "none" else sha, tags["dirty"] == "true")
+
+    def model_folder(self, model_uri: str) -> Path:
+        """The folder from which a logged model is served."""
+        artifacts = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
+        return Path(artifacts) / "data" / "model"
+
+    def register(self, name: str, model_uri: str, digest: str, record: str) -> str:
         """Register a logged model once; the same digest gives the version that it already has."""
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
         for version in self.client.search_model_versions(f"name = '{name}' and tags.digest = '{digest}'"):
             return f"models:/{name}/{version.version}"
-        created = mlflow.register_model(model_uri, name, tags={"digest": digest})
+        created = mlflow.register_model(model_uri, name, tags={"digest": digest, RECORD: record})
         return f"models:/{name}/{created.version}"
 
 

@@ -12,7 +12,12 @@ CHUNK = 1 << 20
 def digest_value(value: Any) -> str:
     """SHA-256 of a JSON-able value; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_bytes(text.encode())
+
+
+def digest_bytes(content: bytes) -> str:
+    """SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def digest_file(path: Path) -> str:

@@ -1,0 +1,136 @@
+"""What the flows record of themselves: the sites they start from, and every step they run."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from outcrop.record.digests import digest_folder
+from outcrop.record.provenance import package_versions
+from outcrop.record.records import Making, NamedFile
+from outcrop.survey.sites import Site
+from tasks.data import tracked_files
+from tasks.jobs import Job
+from tasks.learning import MODEL, model_digest, read_model_uri
+from tasks.records import keep
+from tasks.steps import Outcome, Reference
+from tasks.tracking import RECORD
+from tasks.validate import census_digest
+
+#: What kind of thing a step makes; others are called as the step.
+KINDS = {"validate": "validation", "evaluate": "evaluation", "teacher": "model", "control": "model", "distil": "model"}
+#: The page tells of what is recorded; it is no part of it.
+UNRECORDED = ("report",)
+
+
+def keep_step(
+    job: Job, title: str, made: Reference, ingredients: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> str | None:
+    """Record a step that was run or found done, once; the run in MLflow names the record."""
+    if made.step in UNRECORDED:
+        return None
+    archive = job.workspace.archive
+    if archive.exists and (found := archive.find(made.run_id)):
+        return found
+    parents = {role: _record_of(job, parent) for role, parent in _references("", inputs)}
+    if not parents:
+        parents = {site.name: keep_site(job, site) for site in job.sites}
+    files, facts, digests = _model(job, made) if _is_model(job, made) else ({}, {}, {})
+    if made.step == "validate":
+        digests["census"] = census_digest(made, job.workspace)
+    folder = made.path(job.workspace)
+    origin = job.tracker.origin(made.run_id)
+    record = keep(
+        job.workspace,
+        job.survey.survey,
+        KINDS.get(made.step, made.step),
+        title,
+        made.run_id,
+        inputs=parents,
+        files=files | _pinned(job),
+        evidence={path.name: path for path in sorted(folder.glob("*.json"))},
+        facts=facts,
+        made=Making(
+            step=made.step,
+            key=made.key,
+            ingredients=dict(ingredients),
+            digests={"folder": made.digest, **digests},
+            run=made.run_id,
+            commit=origin.sha,
+            dirty=origin.dirty,
+            packages=package_versions(),
+        ),
+    )
+    job.tracker.of(made.run_id).tags({RECORD: record})
+    return record
+
+
+def keep_site(job: Job, site: Site) -> str:
+    """Record a site as it is, by the hash under which DVC knows it."""
+    archive, dvc = job.workspace.archive, job.hashes[site.name]
+    if archive.exists and (found := archive.find(dvc, "dataset")):
+        return found
+    md5 = tracked_files(job.workspace, dvc)
+    files = {name: NamedFile.of(site.path / name, job.workspace.root, md5[name]) for name in sorted(md5)}
+    facts = {
+        "scenes": sorted(scene.id for scene in site.scenes),
+        "classes": [entry.name for entry in site.classes],
+        "block": site.block,
+        "buffer": site.buffer,
+    }
+    return keep(job.workspace, job.survey.survey, "dataset", site.name, dvc, files=files, facts=facts)
+
+
+def _record_of(job: Job, made: Reference) -> str:
+    found = job.workspace.archive.find(made.run_id)
+    if found is None:  # every flow runs a step's inputs before it
+        raise LookupError(f"step {made.step} has no record")
+    return found
+
+
+def _references(role: str, value: Any) -> Iterator[tuple[str, Reference]]:
+    """All references among a step's inputs, by role."""
+    if isinstance(value, Outcome):
+        value = value.reference
+    if isinstance(value, Reference):
+        yield role, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _references(f"{role}/{name}".lstrip("/"), inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for place, inner in enumerate(value, 1):
+            yield from _references(f"{role}/{place}", inner)
+
+
+def _is_model(job: Job, made: Reference) -> bool:
+    return (made.path(job.workspace) / MODEL).is_dir()
+
+
+def _model(job: Job, made: Reference) -> tuple[dict[str, Path | NamedFile], dict[str, Any], dict[str, str]]:
+    """The files of a model as the registry serves them, what it is, and its digest."""
+    served = job.tracker.model_folder(read_model_uri(made, job.workspace))
+    digest = model_digest(made, job.workspace)
+    if digest_folder(served) != digest:
+        raise RuntimeError(f"MLflow did not keep the model of run {made.run_id} as it was given")
+    config = json.loads((served / "model.json").read_text(encoding="utf-8"))
+    facts = {
+        "role": config["role"],
+        "classes": config["classes"],
+        "footprint": config["footprint"],
+        "modalities": [entry["modality"] for entry in config["inputs"]],
+    }
+    return {path.name: path for path in sorted(served.iterdir())}, facts, {"model": digest}
+
+
+def _pinned(job: Job) -> dict[str, Path | NamedFile]:
+    """The parameters and the survey as they were, survey file, ``--set`` and search included."""
+    folder = job.workspace.state / "work" / job.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    kept: dict[str, Path | NamedFile] = {}
+    for name, values in (("params", job.params.dump()), ("survey", job.survey.model_dump(mode="json", by_alias=True))):
+        draft = folder / f"{name}.yaml"
+        draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        kept[draft.name] = job.workspace.archive.keep_file(draft)
+    return kept

@@ -1,0 +1,57 @@
+"""Recording: one call for whatever was made. Imports no workflow tool, so that every command can record."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from outcrop.record.records import Making, NamedFile, Record
+from tasks.workspace import Workspace
+
+
+def keep(
+    workspace: Workspace,
+    survey: str,
+    kind: str,
+    name: str,
+    subject: str,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    files: Mapping[str, Path | NamedFile] | None = None,
+    evidence: Mapping[str, Path] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    made: Making | None = None,
+) -> str:
+    """Record something, and enter it in the ledger; what is recorded already keeps its record.
+
+    Parameters
+    ----------
+    kind, name, subject : see `outcrop.record.records.Record`
+    inputs : ids of the records of what it was made from, by role; `Archive.find` gives them
+    files : what it consists of; they stay where they are
+    evidence : small files that it rests on; they are copied into the archive
+
+    Returns
+    -------
+    The record's id.
+
+    Raises
+    ------
+    RecordError : the archive cannot be written.
+    """
+    archive = workspace.archive
+    named = {
+        role: file if isinstance(file, NamedFile) else NamedFile.of(file, workspace.root)
+        for role, file in (files or {}).items()
+    }
+    record = Record(
+        project=archive.found(),
+        survey=survey,
+        kind=kind,
+        name=name,
+        subject=subject,
+        inputs=dict(inputs or {}),
+        files=named | {role: archive.keep_file(file) for role, file in (evidence or {}).items()},
+        made=made,
+        facts=dict(facts or {}),
+    )
+    return archive.keep(record)
