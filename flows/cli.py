@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.lineage import app as lineage_app
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(sites_app, name="sites")
+app.add_typer(lineage_app)
 
 
 def main() -> None:
@@ -71,6 +73,7 @@ def retrain(
     if result["cached"]:
         CONSOLE.print(f"cached: {', '.join(result['cached'])}")
     CONSOLE.print(f"models: {', '.join(result['models'].values())}")
+    CONSOLE.print(f"student: {result['promotion']['verdict']}; {result['promotion']['reason']}")
     CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
 
 

@@ -1,4 +1,5 @@
-"""Flow `retrain`: validate -> teacher -> assistants -> student, control -> choose -> evaluate -> report -> register."""
+"""Flow `retrain`: validate -> teacher -> assistants -> student, control -> choose -> evaluate -> report -> register ->
+promote."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from flows.chain import Chain
 from flows.openings import alone, open_survey
 from flows.search import find
 from outcrop.learning.rungs import Rung
-from tasks import choose, evaluate, forest, register, report
+from tasks import choose, evaluate, forest, promote, register, report
 from tasks.choose import read_choice
 from tasks.jobs import open_job
 from tasks.steps import Reference
@@ -50,9 +51,11 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
             # All of them are trained with what was found: the control, too, learns at the same rate.
             chain = chain.with_params(found["winner"])
         made = _train(chain, opened.rungs)
-        _measure(chain, opened.rungs, made)
+        evaluated = _measure(chain, opened.rungs, made)
         models = register.register(chain.job, made.registered)
-        return {**summarise(chain.job, chain.done, models, time.perf_counter() - started), "search": found}
+        decision = promote.promote(chain.job, chain.census, evaluated, made.registered["student"])
+        result = summarise(chain.job, chain.done, models, decision, time.perf_counter() - started)
+        return {**result, "search": found}
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
     )
 
 
-def _measure(chain: Chain, rungs: Sequence[Rung], made: Made) -> None:
-    """The test blocks, and the page."""
+def _measure(chain: Chain, rungs: Sequence[Rung], made: Made) -> Reference:
+    """The test blocks, and the page; gives the evaluation."""
     ends = {"all": rungs[0], "student": rungs[-1]}
     forests = chain.run(
         forest,
@@ -106,3 +109,4 @@ def _measure(chain: Chain, rungs: Sequence[Rung], made: Made) -> None:
     # The page tells of the findings, and of this run.
     depends |= {"evaluate": evaluated.digest, "validate": chain.census.digest, "flow": chain.job.flow_key}
     chain.run(report, "report", depends, steps=dict(chain.done), models=made.registered)
+    return evaluated

@@ -230,6 +230,14 @@ class Evaluate(Section):
     latency_runs: Positive
 
 
+class Promote(Section):
+    """What a challenger must keep to, whatever its metrics: median latency of one patch, and megabytes of weights."""
+
+    latency_ms: Annotated[float, Field(gt=0)]
+    size_mb: Annotated[float, Field(gt=0)]
+    draws: Annotated[int, Field(ge=100)]
+
+
 class Forest(Section):
     trees: Positive
     samples: Positive
@@ -256,6 +264,7 @@ class Params(Section):
     distil: Distil
     search: Search
     evaluate: Evaluate
+    promote: Promote
     forest: Forest
     simulate: Simulate
 

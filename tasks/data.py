@@ -49,7 +49,7 @@ def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say 
 
 def _check_out(workspace: Workspace, sites: list[str]) -> None:
     """Bring back sites that DVC knows but that are not in the folder: made anew, they would be split anew."""
-    known = _recorded(workspace.root)
+    known = recorded_hashes(workspace)
     for site in sites:
         path = (workspace.sites / site).relative_to(workspace.root).as_posix()
         if path in known and not (workspace.root / path).exists():
@@ -112,7 +112,7 @@ def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
     ------
     SiteError : a site is not under DVC, or its files were changed behind DVC's back.
     """
-    recorded = _recorded(workspace.root)
+    recorded = recorded_hashes(workspace)
     paths = {site: (workspace.sites / site).relative_to(workspace.root).as_posix() for site in sites}
     for site, path in paths.items():
         if path not in recorded:
@@ -187,7 +187,7 @@ def tracked_files(workspace: Workspace, digest: str) -> dict[str, str]:
 
 def list_sites(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """Every site in the workspace: survey, DVC hash (None: untracked), scenes with their base grid, modalities."""
-    recorded = _recorded(workspace.root)
+    recorded = recorded_hashes(workspace)
     rows = {}
     for manifest in sorted(workspace.sites.glob(f"[!.]*/{MANIFEST}")):
         site = read_site(manifest.parent)
@@ -200,8 +200,9 @@ def list_sites(workspace: Workspace) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _recorded(root: Path) -> dict[str, str]:
+def recorded_hashes(workspace: Workspace) -> dict[str, str]:
     """Hash of every output that the workspace's ``.dvc`` files and ``dvc.lock`` name, by path."""
+    root = workspace.root
     found: dict[str, str] = {}
     for pointer in (root / "data").rglob("*.dvc"):
         for out in read_yaml(pointer, WorkspaceError).get("outs", []):

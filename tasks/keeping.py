@@ -10,11 +10,12 @@ import yaml
 from outcrop.record.digests import digest_folder
 from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile
-from outcrop.survey.sites import Site
+from outcrop.survey.census import Census, load_census
+from outcrop.survey.sites import SPLITS, Site
 from tasks.data import tracked_files
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
-from tasks.records import keep
+from tasks.records import keep, record_of
 from tasks.steps import Outcome, Reference
 from tasks.tracking import RECORD
 from tasks.validate import census_digest
@@ -34,12 +35,13 @@ def keep_step(
     archive = job.workspace.archive
     if archive.exists and (found := archive.find(made.run_id)):
         return found
-    parents = {role: _record_of(job, parent) for role, parent in _references("", inputs)}
+    parents = {role: record_of(job.workspace, parent.run_id) for role, parent in _references("", inputs)}
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
     files, facts, digests = _model(job, made) if _is_model(job, made) else ({}, {}, {})
     if made.step == "validate":
         digests["census"] = census_digest(made, job.workspace)
+        facts["blocks"] = block_names(job.sites, load_census(made.path(job.workspace)))
     folder = made.path(job.workspace)
     origin = job.tracker.origin(made.run_id)
     record = keep(
@@ -67,6 +69,17 @@ def keep_step(
     return record
 
 
+def block_names(sites: Sequence[Site], census: Census) -> dict[str, list[str]]:
+    """The blocks of every split, as `site/scene:row,column` of their first cell."""
+    found: dict[str, list[str]] = {}
+    for split in SPLITS:
+        blocks = [census.blocks[place] for place in census.of_split(split)]
+        found[split] = [
+            f"{sites[b.site].name}/{sites[b.site].scenes[b.scene].id}:{b.tile.row},{b.tile.col}" for b in blocks
+        ]
+    return found
+
+
 def keep_site(job: Job, site: Site) -> str:
     """Record a site as it is, by the hash under which DVC knows it."""
     archive, dvc = job.workspace.archive, job.hashes[site.name]
@@ -81,13 +94,6 @@ def keep_site(job: Job, site: Site) -> str:
         "buffer": site.buffer,
     }
     return keep(job.workspace, job.survey.survey, "dataset", site.name, dvc, files=files, facts=facts)
-
-
-def _record_of(job: Job, made: Reference) -> str:
-    found = job.workspace.archive.find(made.run_id)
-    if found is None:  # every flow runs a step's inputs before it
-        raise LookupError(f"step {made.step} has no record")
-    return found
 
 
 def _references(role: str, value: Any) -> Iterator[tuple[str, Reference]]:

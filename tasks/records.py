@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from outcrop.errors import RecordError
 from outcrop.record.records import Making, NamedFile, Record
 from tasks.workspace import Workspace
 
@@ -55,3 +56,16 @@ def keep(
         facts=dict(facts or {}),
     )
     return archive.keep(record)
+
+
+def record_of(workspace: Workspace, subject: str) -> str:
+    """The record of an MLflow run, a site's DVC hash, or whatever else was recorded under this subject.
+
+    Raises
+    ------
+    RecordError : it was not recorded.
+    """
+    found = workspace.archive.find(subject)
+    if found is None:
+        raise RecordError("this was not recorded", where=subject, remedy="run the command that made it again")
+    return found

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.jobs import Job
 from tasks.learning import model_digest, read_model_uri
+from tasks.records import record_of
 from tasks.steps import Reference
 
 
@@ -27,7 +28,8 @@ def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
     for role, made in models.items():
         name = f"{job.survey.survey}-{role}"
         digest = model_digest(made, job.workspace)
-        record = job.workspace.archive.find(made.run_id)
-        uri = job.tracker.register(name, read_model_uri(made, job.workspace), digest, record or "none")
+        uri = job.tracker.register(
+            name, read_model_uri(made, job.workspace), digest, record_of(job.workspace, made.run_id)
+        )
         registered.append(Registered(role, uri, digest))
     return registered

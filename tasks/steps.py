@@ -19,7 +19,7 @@ from prefect.results import get_result_store
 from prefect.tasks import Task
 
 from outcrop.learning.devices import device_kind
-from outcrop.record.digests import digest_file, digest_folder, digest_value
+from outcrop.record.digests import digest_file, digest_folder
 from outcrop.record.provenance import code_digest
 from tasks.jobs import Job
 from tasks.tracking import is_passing

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from tasks.evaluate import read_metrics
 from tasks.jobs import Job
+from tasks.promote import Decision
 from tasks.register import Registered
 from tasks.report import PAGE
 from tasks.steps import Outcome
@@ -33,7 +35,7 @@ METRICS = (
 
 
 def summarise(
-    job: Job, outcomes: Mapping[str, Outcome], models: Sequence[Registered], seconds: float
+    job: Job, outcomes: Mapping[str, Outcome], models: Sequence[Registered], decision: Decision, seconds: float
 ) -> dict[str, Any]:
     """What `outcrop retrain` gives back, and its record in MLflow; puts the report where a person finds it."""
     metrics = read_metrics(outcomes["evaluate"].reference.path(job.workspace))
@@ -58,6 +60,7 @@ def summarise(
         "gain": comparison["gain"],
         "interval": comparison["interval"],
         "models": {entry.role: entry.uri for entry in models},
+        "promotion": asdict(decision),
         "report": str(page),
         "seconds": round(seconds, 2),
         "cached": [name for name, outcome in outcomes.items() if outcome.cached],

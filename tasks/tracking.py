@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -133,9 +134,85 @@ class Tracker:
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
         for version in self.client.search_model_versions(f"name = '{name}' and tags.digest = '{digest}'"):
+            if RECORD not in version.tags:  # registered before there were records
+                self.client.set_model_version_tag(name, version.version, RECORD, record)
             return f"models:/{name}/{version.version}"
         created = mlflow.register_model(model_uri, name, tags={"digest": digest, RECORD: record})
         return f"models:/{name}/{created.version}"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model; ``record`` is None where it was registered without one."""
+
+    name: str
+    version: str
+    digest: str
+    record: str | None
+    uri: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registered models: which versions there are, which one is in service, and what is noted beside them."""
+
+    client: mlflow.MlflowClient
+
+    @classmethod
+    def open(cls, workspace: Workspace) -> "Registry | None":
+        """The workspace's registry; None where it has none yet, for looking must not make one."""
+        disable_logging()
+        uri = workspace.tracking_uri
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+            return None
+        mlflow.set_tracking_uri(uri)
+        return cls(mlflow.MlflowClient(uri))
+
+    def versions(self) -> list[Version]:
+        """Every version of every model."""
+        return [_version(found) for found in self.client.search_model_versions(max_results=10000)]
+
+    def version(self, name: str, number: str) -> Version | None:
+        """One version."""
+        try:
+            return _version(self.client.get_model_version(name, number))
+        except MlflowException:
+            return None
+
+    def aliased(self, name: str, alias: str) -> Version | None:
+        """The version that an alias of a model stands for."""
+        try:
+            return _version(self.client.get_model_version_by_alias(name, alias))
+        except MlflowException:
+            return None
+
+    def set_alias(self, name: str, alias: str, number: str) -> None:
+        """Let an alias stand for a version."""
+        self.client.set_registered_model_alias(name, alias, number)
+
+    def note(self, name: str, values: Mapping[str, str]) -> None:
+        """Set tags of a registered model."""
+        for key, value in values.items():
+            self.client.set_registered_model_tag(name, key, value)
+
+    def notes(self) -> dict[str, dict[str, str]]:
+        """The tags of every registered model."""
+        return {found.name: dict(found.tags) for found in self.client.search_registered_models()}
+
+    def metrics(self, run_id: str) -> dict[str, float] | None:
+        """The last value of every metric of a run; None where there is no such run."""
+        try:
+            return dict(self.client.get_run(run_id).data.metrics)
+        except MlflowException:
+            return None
+
+    def folder(self, version: Version) -> Path:
+        """The folder from which a version is served."""
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=version.uri)) / "data" / "model"
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(found.name, found.version, found.tags.get("digest", ""), found.tags.get(RECORD), found.source)
 
 
 @dataclass(frozen=True)
@@ -147,8 +224,8 @@ class StepRun:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log nested parameters under dotted names."""
-        flat = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in _flat("", values)]
-        self.client.log_batch(self.run_id, params=flat)
+        logged = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in _flat("", values)]
+        self.client.log_batch(self.run_id, params=logged)
 
     def metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
         """Log the numbers among nested ``values`` under dotted names."""
@@ -157,14 +234,13 @@ class StepRun:
     def curve(self, rows: Sequence[Mapping[str, Any]], first: int = 0) -> None:
         """Log one row of metrics a step."""
         now = int(time.time() * 1000)
-        flat = [
-            Metric(name.replace("+", "-"), float(value), now, step)  # MLflow takes no plus in the name of a metric
+        logged = [
+            Metric(name, value, now, step)
             for step, row in enumerate(rows, start=first)
-            for name, value in _flat("", row)
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            for name, value in flat(row).items()
         ]
-        for start in range(0, len(flat), 900):  # MLflow takes at most 1000 a call
-            self.client.log_batch(self.run_id, metrics=flat[start : start + 900])
+        for start in range(0, len(logged), 900):  # MLflow takes at most 1000 a call
+            self.client.log_batch(self.run_id, metrics=logged[start : start + 900])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -208,6 +284,15 @@ class StepRun:
 def is_passing(failure: object) -> bool:
     """Whether a failure of the store may pass by itself: a database that is locked or does not answer."""
     return isinstance(failure, MlflowException) and failure.error_code in ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among nested values, by the names that they have in MLflow."""
+    return {
+        name.replace("+", "-"): float(value)  # MLflow takes no plus in the name of a metric
+        for name, value in _flat("", values)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

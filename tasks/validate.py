@@ -235,7 +235,11 @@ def read_verdict(folder: Path) -> Verdict:
 
 def census_digest(reference: Reference, workspace: Workspace) -> str:
     """Digest of what a training takes from the census: another verdict on the same data trains nothing again."""
-    folder = reference.path(workspace)
+    return files_digest(reference.path(workspace))
+
+
+def files_digest(folder: Path) -> str:
+    """Digest of what a training takes from the census in a folder."""
     return digest_files(training_files(folder), folder)
 
 

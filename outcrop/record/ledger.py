@@ -8,7 +8,7 @@ head and length are also kept elsewhere, see `Head`.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,6 +126,14 @@ class Ledger:
         RecordError : a line is not one of a ledger.
         """
         return [_parse(line, self.path) for line in self.lines() if line.endswith(b"\n")]
+
+    def readable(self) -> list[Entry]:
+        """The lines that can be read."""
+        found = []
+        for line in self.lines():
+            with suppress(ValidationError):
+                found.append(Entry.model_validate_json(line))
+        return found
 
     def head(self) -> Head:
         """Length and last hash."""

@@ -1,0 +1,113 @@
+"""Auditing a model: which one is meant, and every question that is asked of it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from outcrop.errors import OutcropError, RecordError
+from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger
+from outcrop.record.lineages import Lineage
+from tasks.custody import check_sites
+from tasks.promote import CHAMPION, last_promotion
+from tasks.reevaluate import check_blocks, check_scores, in_words, pin
+from tasks.registry import check_metrics, check_registry
+from tasks.tracking import Registry, Version
+from tasks.workspace import Workspace
+
+EXAMPLES = "name one as student@champion, simulated-student/3, or by its record"
+
+
+def find_subject(workspace: Workspace, lineage: Lineage, registry: Registry | None, model: str) -> tuple[str, str]:
+    """The record of a model, and what it is called.
+
+    Parameters
+    ----------
+    model : `student@champion` where there is one survey, `<survey>-<role>@champion`, `<survey>-<role>/<version>`, the
+        same with `models:/` before it, or the beginning of a record's id
+
+    Raises
+    ------
+    RecordError : there is no such model, or there are several.
+    """
+    name, alias, number = _parts(model.removeprefix("models:/"))
+    if alias or number:
+        full = _full_name(lineage, registry, name)
+        version = _version(registry, full, alias, number)
+        if version is not None:
+            if version.record is None:
+                raise RecordError(f"{full} {version.version} was registered without a record", remedy=EXAMPLES)
+            return version.record, f"{full}/{version.version}"
+        last = last_promotion(lineage, full)
+        if registry is None and alias == CHAMPION and last is not None:
+            return last.inputs["challenger"], f"{full}/{last.facts['version']}"
+        raise RecordError(f"there is no model {full}{'@' + alias if alias else '/' + number}", remedy=EXAMPLES)
+    found = [record for record in lineage.entries if record.startswith(model)]
+    if len(found) != 1 or len(model) < 6:
+        raise RecordError(f"no record begins with {model}" if not found else f"{model} is ambiguous", remedy=EXAMPLES)
+    return found[0], f"record {found[0][:12]}"
+
+
+def _parts(model: str) -> tuple[str, str, str]:
+    name, _, alias = model.partition("@")
+    if alias:
+        return name, alias, ""
+    name, _, number = model.partition("/")
+    return name, "", number
+
+
+def _full_name(lineage: Lineage, registry: Registry | None, name: str) -> str:
+    """The registered model's name; the survey may be left out where there is only one."""
+    known = set(registry.notes()) if registry else {lineage.records[each].name for each in lineage.of_kind("promotion")}
+    found = [each for each in sorted(known) if each == name or each.endswith(f"-{name}")]
+    if len(found) > 1:
+        raise RecordError(f"there are several: {', '.join(found)}", remedy="name one of them")
+    return found[0] if found else name
+
+
+def _version(registry: Registry | None, name: str, alias: str, number: str) -> Version | None:
+    if registry is None:
+        return None
+    return registry.aliased(name, alias) if alias else registry.version(name, number)
+
+
+def audit_model(workspace: Workspace, model: str) -> tuple[Audit, Chain]:
+    """Ask everything of a model.
+
+    Raises
+    ------
+    RecordError : nothing was recorded here, or there is no such model.
+    """
+    archive = workspace.archive
+    archive.project  # noqa: B018
+    lineage, registry = Lineage(archive), Registry.open(workspace)
+    subject, called = find_subject(workspace, lineage, registry, model)
+    audit, chain = Audit(called), Chain.of(lineage, subject)
+    check_ledger(audit, archive)
+    check_registry(audit, registry, archive, lineage)
+    check_graph(audit, chain)
+    check_files(audit, chain, archive)
+    check_code(audit, chain, workspace.root)
+    check_metrics(audit, chain, registry, archive)
+    with TemporaryDirectory(dir=workspace.state if workspace.state.is_dir() else None) as scratch:
+        whole = check_sites(audit, chain, workspace, Path(scratch))
+        measure_again(audit, chain, workspace, Path(scratch), whole)
+    return audit, chain
+
+
+def measure_again(audit: Audit, chain: Chain, workspace: Workspace, scratch: Path, whole: bool) -> None:
+    """Score the model on its pinned test blocks; where what that needs failed a check, it is not possible."""
+    if not whole:
+        audit.skip("metrics", "measured again", "the sites are not whole")
+        return
+    evaluations = list(chain.records("evaluation"))
+    record = evaluations[-1][1] if evaluations else chain.lineage.records.get(chain.subject)
+    if record is None:
+        audit.skip("metrics", "measured again", "the model's record cannot be read")
+        return
+    try:
+        pinned = pin(record, chain, workspace, scratch)
+        check_blocks(audit, chain, pinned)
+        check_scores(audit, chain, pinned, workspace.archive, scratch)
+    except OutcropError as error:
+        audit.skip("metrics", "measured again", in_words(error))
+    except (OSError, KeyError) as error:
+        audit.skip("metrics", "measured again", f"what it needs cannot be read: {error}")
