@@ -231,11 +231,12 @@ class Evaluate(Section):
 
 
 class Promote(Section):
-    """What a challenger must keep to, whatever its metrics: median latency of one patch, and megabytes of weights."""
+    """The gate. ``latency_ms`` (median of one patch) and ``size_mb`` (of the weights) hold whatever the metrics say."""
 
     latency_ms: Annotated[float, Field(gt=0)]
     size_mb: Annotated[float, Field(gt=0)]
     draws: Annotated[int, Field(ge=100)]
+    signature_days: Positive
 
 
 class Forest(Section):

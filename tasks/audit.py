@@ -4,10 +4,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from outcrop.errors import OutcropError, RecordError
+from outcrop.record.archives import SIGNATURES
 from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger
 from outcrop.record.lineages import Lineage
+from outcrop.record.signatures import check_signature, fingerprint
 from tasks.custody import check_sites
-from tasks.promote import CHAMPION, last_promotion
+from tasks.promote import CHAMPION, last_promotion, signed_files
 from tasks.reevaluate import check_blocks, check_scores, in_words, pin
 from tasks.registry import check_metrics, check_registry
 from tasks.tracking import Registry, Version
@@ -69,8 +71,8 @@ def _version(registry: Registry | None, name: str, alias: str, number: str) -> V
     return registry.aliased(name, alias) if alias else registry.version(name, number)
 
 
-def audit_model(workspace: Workspace, model: str) -> tuple[Audit, Chain]:
-    """Ask everything of a model.
+def audit_model(workspace: Workspace, model: str, key: Path | None = None) -> tuple[Audit, Chain]:
+    """Ask everything of a model; ``key`` is the public key that must have signed its promotion.
 
     Raises
     ------
@@ -87,10 +89,37 @@ def audit_model(workspace: Workspace, model: str) -> tuple[Audit, Chain]:
     check_files(audit, chain, archive)
     check_code(audit, chain, workspace.root)
     check_metrics(audit, chain, registry, archive)
+    check_promotion(audit, chain, workspace, key)
     with TemporaryDirectory(dir=workspace.state if workspace.state.is_dir() else None) as scratch:
         whole = check_sites(audit, chain, workspace, Path(scratch))
         measure_again(audit, chain, workspace, Path(scratch), whole)
     return audit, chain
+
+
+def check_promotion(audit: Audit, chain: Chain, workspace: Workspace, key: Path | None) -> None:
+    """The signature of the model's last promotion. Once one was signed, all later ones must be."""
+    lineage, archive = chain.lineage, workspace.archive
+    own = [name for name, record in chain.records("promotion") if record.inputs.get("challenger") == chain.subject]
+    if not own:
+        audit.ask("signature", "promotion", [], "never promoted, so there is nothing to sign")
+        return
+    promotion, model = lineage.records[own[-1]], lineage.records.get(chain.subject)
+    before = [lineage.records[name] for name in lineage.of_kind("promotion")]
+    due = key or any(each.facts.get("signer") for each in before)
+    if not due:
+        audit.ask("signature", "promotion", [], "unsigned, as every promotion of this project")
+    elif not promotion.facts.get("signer"):
+        audit.ask("signature", "promotion", ["the signature is absent: this promotion was not signed"])
+    elif key is None and (archive.folder / SIGNATURES / f"{own[-1]}.sig").is_file():
+        audit.skip("signature", "promotion", "give the signer's public key with --key")
+    elif key is None:
+        audit.ask("signature", "promotion", ["the signature is absent"])
+    elif model is None:
+        audit.skip("signature", "promotion", "the model's record cannot be read")
+    else:
+        fingerprint(key)
+        faults = check_signature(archive, own[-1], signed_files(archive, model), key)
+        audit.ask("signature", "promotion", faults, f"signed by {promotion.facts['signer'][:12]}")
 
 
 def measure_again(audit: Audit, chain: Chain, workspace: Workspace, scratch: Path, whole: bool) -> None:

@@ -1,7 +1,9 @@
 """Task `promote`: the only way by which a student becomes champion; every decision is recorded first."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,12 @@ from outcrop.errors import RecordError
 from outcrop.learning.evaluation import load_scores, score_network
 from outcrop.learning.gates import Burden, Judgement, judge, over_budget
 from outcrop.learning.models import load_model
+from outcrop.params import load_params
+from outcrop.record.archives import Archive
+from outcrop.record.audits import locate
 from outcrop.record.lineages import Lineage
+from outcrop.record.records import Record
+from outcrop.record.signatures import SIGNED, fingerprint, sign
 from tasks.evaluate import read_metrics
 from tasks.forest import SCORES
 from tasks.jobs import Job
@@ -24,6 +31,8 @@ from tasks.tracking import Registry, Version
 from tasks.workspace import Workspace
 
 CHAMPION = "champion"
+#: Environment variables: the private key (PEM) that promotions are signed with, and its password.
+KEY, PASSWORD = "OUTCROP_SIGNING_KEY", "OUTCROP_SIGNING_PASSWORD"
 #: Tags of a registered model: the ledger as it was when its alias last moved.
 LENGTH, HEAD = "outcrop.ledger_length", "outcrop.ledger_head"
 MOVED = "look at `outcrop audit`, then choose with `outcrop promote MODEL --because ...`"
@@ -47,7 +56,7 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
     ------
     RecordError : the champion is not the one that the ledger promoted last.
     """
-    registry = _registry(job.workspace)
+    registry = open_registry(job.workspace)
     name, digest = f"{job.survey.survey}-student", model_digest(student, job.workspace)
     challenger = next(found for found in registry.versions() if (found.name, found.digest) == (name, digest))
     champion = settled_champion(job.workspace, registry, name)
@@ -64,7 +73,9 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
         return Decision("kept", f"decided before: {reason}", champion and champion.version, earlier)
     metrics = read_metrics(evaluated.path(job.workspace))["student"]
     burden = Burden(metrics["latency_ms_p50"], metrics["bytes"])
-    if champion is None:
+    if gone := lineage.retracted(challenger.record or ""):
+        judged = Judgement("kept", f"{gone.name} was retracted: {gone.facts['because']}")
+    elif champion is None:
         vetoes = over_budget(burden, job.params.promote)
         judged = Judgement("kept", "; ".join(vetoes)) if vetoes else Judgement("promoted", "there was no champion")
     else:
@@ -167,10 +178,21 @@ def crown(
     inputs: Mapping[str, str],
     facts: Mapping[str, Any],
 ) -> Decision:
-    """Record a promotion, then let it happen."""
-    kept = decide(workspace, survey, "promotion", challenger, inputs, facts)
+    """Record a promotion, let it happen, and sign it if there is a key.
+
+    Raises
+    ------
+    RecordError : the key cannot be used; nothing is promoted then.
+    """
+    key = signing_key()
+    told = {**facts, "signer": fingerprint(key, os.environ.get(PASSWORD)) if key else None}
+    kept = decide(workspace, survey, "promotion", challenger, inputs, told)
     registry.set_alias(challenger.name, CHAMPION, challenger.version)
     note_head(workspace, registry, challenger.name)
+    if key:
+        archive, days = workspace.archive, load_params(workspace.params).promote.signature_days
+        files = signed_files(archive, archive.read(inputs["challenger"]))
+        sign(archive, kept, files, key, days, os.environ.get(PASSWORD))
     return Decision("promoted", str(facts["reason"]), challenger.version, kept)
 
 
@@ -182,13 +204,30 @@ def decide(
     return keep(workspace, survey, kind, model.name, f"{model.name}/{model.version}", inputs=inputs, facts=told)
 
 
+def signing_key() -> Path | None:
+    """The private key that promotions are signed with, if the user names one."""
+    named = os.environ.get(KEY)
+    return Path(named) if named else None
+
+
+def signed_files(archive: Archive, model: Record) -> dict[str, Path]:
+    """The files of a model that a signature covers."""
+    return {name: locate(archive, model.files[name].path) for name in SIGNED if name in model.files}
+
+
 def note_head(workspace: Workspace, registry: Registry, name: str) -> None:
     """Note the ledger's head and length beside the alias: a chain cannot see that its own tail was cut off."""
     head = workspace.archive.head()
     registry.note(name, {LENGTH: str(head.length), HEAD: head.hash})
 
 
-def _registry(workspace: Workspace) -> Registry:
+def open_registry(workspace: Workspace) -> Registry:
+    """The workspace's registry.
+
+    Raises
+    ------
+    RecordError : it has none.
+    """
     found = Registry.open(workspace)
     if found is None:
         raise RecordError("nothing is registered here", where=workspace.state, remedy="train with `outcrop retrain`")

@@ -97,7 +97,7 @@ def check_graph(audit: Audit, chain: Chain) -> None:
     audit.ask("records", "no gap", _gaps(chain), "the walk ends at sites")
     audit.ask("records", "keys", _key_faults(chain), "what each step says it was made from is what its key was made of")
     audit.ask("records", "one vocabulary", _vocabularies(chain))
-    retracted = lineage.retracted(chain.subject) if chain.subject in lineage.graph else None
+    retracted = lineage.retracted(chain.subject)
     told = [f"{retracted.name} was retracted: {retracted.facts['because']}"] if retracted else []
     audit.ask("records", "not retracted", told)
 

@@ -71,5 +71,7 @@ class Lineage:
 
     def retracted(self, record: str) -> Record | None:
         """The retraction that a record falls under: its own, or that of something it was made from."""
+        if record not in self.graph:
+            return None
         said = self.retractions()
         return next((said[name] for name in (record, *self.ancestors(record)) if name in said), None)
