@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.audit import audit_model
+from tasks.dossier import write_audit
 from tasks.workspace import Workspace
 
 
@@ -16,9 +17,10 @@ def run_audit(workspace: Workspace, model: str, key: Path | None = None) -> dict
     RecordError : nothing was recorded here, or there is no such model.
     """
     audit, chain = audit_model(workspace, model, key)
-    return {
+    result = {
         "model": audit.subject,
         "record": chain.subject,
         "verdict": audit.verdict,
         "checks": [asdict(check) for check in audit.checks],
     }
+    return result | write_audit(workspace, audit, chain)

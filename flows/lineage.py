@@ -37,17 +37,15 @@ def audit(
     """
     workspace = open_workspace(where)
     from flows.audit import run_audit
-    from tasks.progress import CONSOLE
 
     result = run_audit(workspace, model, key)
     if as_json:
         show_json(result)
     else:
         for check in result["checks"]:
-            CONSOLE.print(
-                f"{check['status']:<12} {check['part']}: {check['name']}  {check['finding']}", highlight=False
-            )
-        CONSOLE.print(f"{result['model']}: {result['verdict']}")
+            print(f"{check['status']:<12}  {check['part'] + ':':<10} {check['name']:<32} {check['finding']}".rstrip())
+        print(f"{result['model']}: {result['sentence']}")
+        print(f"page: {result['page']}")
     raise typer.Exit(EXITS[result["verdict"]])
 
 

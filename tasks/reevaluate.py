@@ -15,7 +15,7 @@ from outcrop.params import Params
 from outcrop.record.archives import Archive
 from outcrop.record.audits import Audit, Chain, locate
 from outcrop.record.records import Record
-from outcrop.settings import build, read_yaml
+from outcrop.settings import build, merge, read_yaml
 from outcrop.survey.census import Census, load_census, take_census
 from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.roles import with_roles
@@ -44,17 +44,17 @@ class Pinned:
         return Material.gather(self.survey.survey, self.sites, self.census, self.params, work)
 
 
-def read_pinned(record: Record, archive: Archive) -> tuple[Survey, Params]:
-    """Survey and parameters of a record."""
-    return (
-        build(Survey, read_yaml(locate(archive, record.files["survey.yaml"].path), SurveyError), "survey", SurveyError),
-        build(Params, read_yaml(locate(archive, record.files["params.yaml"].path), ParamsError), "params", ParamsError),
-    )
+def read_pinned(record: Record, workspace: Workspace) -> tuple[Survey, Params]:
+    """Survey and parameters of a record; a parameter that did not exist then, and so changed nothing, is today's."""
+    files = {name: locate(workspace.archive, record.files[name].path) for name in ("survey.yaml", "params.yaml")}
+    survey = build(Survey, read_yaml(files["survey.yaml"], SurveyError), "recorded survey", SurveyError)
+    values = merge(read_yaml(workspace.params, ParamsError), read_yaml(files["params.yaml"], ParamsError))
+    return survey, build(Params, values, "recorded parameters", ParamsError)
 
 
 def pin(record: Record, chain: Chain, workspace: Workspace, scratch: Path) -> Pinned:
     """Lay out what a record was made with; the census is taken anew unless the one that was made is still there."""
-    survey, params = read_pinned(record, workspace.archive)
+    survey, params = read_pinned(record, workspace)
     sites = with_roles((read_site(scratch / "sites" / name) for name in survey.sites), params.sites)
     validation = next(chain.records("validation"))[1]
     assert validation.made is not None

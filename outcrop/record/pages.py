@@ -1,8 +1,8 @@
-"""HTML pages from templates: styles and pictures inside, no script, nothing loaded from elsewhere."""
+"""Pages from templates: styles and pictures inside, no script, nothing loaded from elsewhere."""
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from outcrop.record.formats import as_yaml, count, fixed, image, plain, size, spread
 
@@ -11,7 +11,7 @@ def render_page(template: str, **values: object) -> str:
     """Fill a template of ``outcrop/record/templates``."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -98,7 +98,9 @@ def sign(
     with drafted(statement, "statement") as draft:
         draft.write_text(json.dumps(vars(said), indent=1), encoding="utf-8")
     with _assembled(archive, promotion, record, files) as folder, drafted(signature, "signature") as draft:
-        signer = signing.Config().use_elliptic_key_signer(private_key=key, password=password)
+        signer = signing.Config().use_elliptic_key_signer(  # type: ignore[no-untyped-call]
+            private_key=key, password=password
+        )
         signer.sign(folder, draft)
     return signature
 
@@ -120,7 +122,8 @@ def check_signature(archive: Archive, promotion: str, files: dict[str, Path], ke
         return
     try:
         with _assembled(archive, promotion, record, files) as folder:
-            verifying.Config().use_elliptic_key_verifier(public_key=key).verify(folder, signature)
+            verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)  # type: ignore[no-untyped-call]
+            verifier.verify(folder, signature)
     except InvalidSignature:
         yield "the signature was not made with this key"
     except (ValueError, OSError, KeyError, TypeError) as cause:

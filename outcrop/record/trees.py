@@ -1,0 +1,74 @@
+"""The lineage of a model as a drawing: from the sites at the top down to what tells of the model."""
+
+import re
+from io import StringIO
+
+import networkx as nx
+from matplotlib import rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from outcrop.record.audits import Chain
+from outcrop.record.records import Record
+
+#: Ground and line of a kind of record.
+COLOURS = {
+    "dataset": ("#efe6d5", "#8a6d3b"),
+    "validation": ("#e9f3f4", "#0d6b79"),
+    "model": ("#e4ecda", "#5b7f2b"),
+    "promotion": ("#fdf1d8", "#8a5a00"),
+}
+OTHERS, DAMAGED, SUBJECT = ("#f2f2f0", "#8b9298"), ("#fbe5e1", "#a32a1c"), "#0d6b79"
+#: Inches that a record takes.
+WIDE, HIGH = 2.05, 0.95
+
+
+def draw_lineage(chain: Chain) -> str:
+    """An SVG element: a box a record, a line from what something was made from to what was made."""
+    names = set(chain.names)
+    graph = chain.lineage.graph.subgraph(names & set(chain.lineage.graph))
+    layers = [sorted(layer, key=chain.names.index) for layer in nx.topological_generations(graph)]
+    wide = max((len(layer) for layer in layers), default=1)
+    places = {
+        name: ((place + 0.5 - len(layer) / 2) * WIDE, -depth * HIGH)
+        for depth, layer in enumerate(layers)
+        for place, name in enumerate(layer)
+    }
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": chain.subject, "font.family": "sans-serif"}):
+        figure = Figure(figsize=(max(wide, 2) * WIDE, max(len(layers), 1) * HIGH), facecolor="none")
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set_axis_off()
+        axes.set_xlim(-max(wide, 2) * WIDE / 2, max(wide, 2) * WIDE / 2)
+        axes.set_ylim(-(len(layers) - 0.5) * HIGH, 0.5 * HIGH)
+        for parent, child in graph.edges:
+            (x, y), (to_x, to_y) = places[parent], places[child]
+            arrow = {"arrowstyle": "-|>", "color": "#8b9298", "lw": 0.8, "shrinkA": 19, "shrinkB": 19}
+            axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
+        for name, (x, y) in places.items():
+            record = chain.lineage.records.get(name)
+            ground, line = DAMAGED if record is None else COLOURS.get(record.kind, OTHERS)
+            own = name == chain.subject
+            box = {
+                "boxstyle": "round,pad=0.45",
+                "fc": ground,
+                "ec": SUBJECT if own else line,
+                "lw": 2.4 if own else 0.9,
+            }
+            axes.text(x, y, _words(name, record), ha="center", va="center", fontsize=7.5, color="#23282d", bbox=box)
+        stream = StringIO()
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    return _inline(stream.getvalue())
+
+
+def _words(name: str, record: Record | None) -> str:
+    if record is None:
+        return f"cannot be read\n{name[:12]}"
+    title = record.name.removeprefix(f"{record.kind} ") or record.name
+    parts = [record.kind, title if len(title) <= 26 else title[:25] + "…", name[:12]]
+    return "\n".join(dict.fromkeys(parts))
+
+
+def _inline(svg: str) -> str:
+    """The element alone, as a page holds it, as wide as there is room for."""
+    element = svg[svg.index("<svg") :]
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'width="100%" role="img"', element, count=1)
