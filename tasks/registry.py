@@ -30,7 +30,7 @@ def check_registry(audit: Audit, registry: Registry | None, archive: Archive, li
     entries = archive.ledger.readable()
     for name, notes in registry.notes().items():
         current, last = registry.aliased(name, CHAMPION), last_promotion(lineage, name)
-        known = last.facts["version"] if last else None
+        known = last.facts.get("version") if last else None
         if (current.version if current else None) != known:
             served, promoted = (f"version {each}" if each else "none" for each in (current and current.version, known))
             champions.append(

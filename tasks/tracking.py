@@ -157,6 +157,7 @@ class Registry:
     """The registered models: which versions there are, which one is in service, and what is noted beside them."""
 
     client: mlflow.MlflowClient
+    uri: str
 
     @classmethod
     def open(cls, workspace: Workspace) -> "Registry | None":
@@ -165,8 +166,7 @@ class Registry:
         uri = workspace.tracking_uri
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
             return None
-        mlflow.set_tracking_uri(uri)
-        return cls(mlflow.MlflowClient(uri))
+        return cls(mlflow.MlflowClient(uri), uri)
 
     def versions(self) -> list[Version]:
         """Every version of every model."""
@@ -208,11 +208,12 @@ class Registry:
 
     def folder(self, version: Version) -> Path:
         """The folder from which a version is served."""
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=version.uri)) / "data" / "model"
+        served = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, tracking_uri=self.uri)
+        return Path(served) / "data" / "model"
 
 
 def _version(found: ModelVersion) -> Version:
-    return Version(found.name, found.version, found.tags.get("digest", ""), found.tags.get(RECORD), found.source)
+    return Version(found.name, str(found.version), found.tags.get("digest", ""), found.tags.get(RECORD), found.source)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tasks.workspace import ENVIRONMENT
 if TYPE_CHECKING:
     from benches import Bench, Caller
     from clusters import Clusters
+    from forgery import Audited
 
 PROJECT = Path(__file__).parent.parent
 #: Base cells along one side of the tiny site, and metres along one side of a cell.
@@ -225,3 +226,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Bench, dict[str,
 
     bench = make_bench(tmp_path_factory.mktemp("trained"))
     return bench, bench.retrain()
+
+
+@pytest.fixture(scope="session")
+def audited(server: None, tmp_path_factory: pytest.TempPathFactory) -> "Audited":
+    """A workspace with everything that an audit looks at: read it, do not change it."""
+    from forgery import make_audited
+
+    with pytest.MonkeyPatch.context() as patch:
+        return make_audited(tmp_path_factory.mktemp("audited"), patch)

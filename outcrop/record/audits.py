@@ -91,14 +91,14 @@ def check_ledger(audit: Audit, archive: Archive) -> None:
 def check_graph(audit: Audit, chain: Chain) -> None:
     """Every record is there, unaltered, entered after what it was made from; the walk ends at sites, without a gap."""
     lineage = chain.lineage
-    damaged = [lineage.damaged[name] for name in chain.names if name in lineage.damaged]
+    damaged = list(lineage.damaged.values())  # all of them: what a damaged record was part of cannot be told
     unentered = [f"record {name[:12]} is not in the ledger" for name in chain.names if name not in lineage.entries]
-    audit.ask("records", "records", damaged + unentered, f"{len(chain.names)} records are as they were written")
+    audit.ask("records", "records", damaged + unentered, f"{len(lineage.records)} records are as they were written")
     audit.ask("records", "no gap", _gaps(chain), "the walk ends at sites")
     audit.ask("records", "keys", _key_faults(chain), "what each step says it was made from is what its key was made of")
     audit.ask("records", "one vocabulary", _vocabularies(chain))
     retracted = lineage.retracted(chain.subject)
-    told = [f"{retracted.name} was retracted: {retracted.facts['because']}"] if retracted else []
+    told = [f"{retracted.name} was retracted: {retracted.facts.get('because')}"] if retracted else []
     audit.ask("records", "not retracted", told)
 
 

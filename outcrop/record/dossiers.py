@@ -132,7 +132,7 @@ def _sentence(audit: Audit) -> str:
 
 def _site(record: Record) -> SiteRow:
     size = sum(file.size for file in record.files.values())
-    return SiteRow(record.name, record.subject, tuple(record.facts["scenes"]), len(record.files), size)
+    return SiteRow(record.name, record.subject, tuple(record.facts.get("scenes", ())), len(record.files), size)
 
 
 def _step(chain: Chain, name: str, record: Record) -> StepRow:
@@ -187,6 +187,5 @@ def _validation(chain: Chain, archive: Archive) -> Iterator[str]:
 def _decision(chain: Chain, name: str, record: Record) -> DecisionRow:
     time = chain.lineage.entries[name].time[:16].replace("T", " ") if name in chain.lineage.entries else ""
     facts = record.facts
-    return DecisionRow(
-        time, record.kind, facts["verdict"], facts["by"], facts["because"], (facts.get("signer") or "unsigned")[:12]
-    )
+    verdict, by, because = (str(facts.get(each, "")) for each in ("verdict", "by", "because"))
+    return DecisionRow(time, record.kind, verdict, by, because, (facts.get("signer") or "unsigned")[:12])

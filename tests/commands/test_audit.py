@@ -1,0 +1,318 @@
+"""Audits through the real command: what holds, and every kind of tampering or loss with the finding that names it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from benches import Caller
+from forgery import Audited, commit_all, make_keys
+
+from outcrop.record.digests import digest_value
+
+
+class Case(NamedTuple):
+    """What a forger or a fault does, and what the audit must find."""
+
+    name: str
+    damage: Callable[[Audited], object]
+    finding: str
+    model: str = "student@champion"
+
+
+def flip(path: Path) -> None:
+    """Another bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def flip_file(name: str) -> Callable[[Audited], None]:
+    return lambda audited: flip(audited.file(audited.subject(), name))
+
+
+def flip_asset(name: str) -> Callable[[Audited], None]:
+    return lambda audited: flip(next((audited.bench.root / "data" / "sites" / "north").rglob(name)))
+
+
+def cached(audited: Audited, name: str) -> Path:
+    """Where DVC keeps an asset."""
+    _, record = audited.record("dataset")
+    md5 = next(file.md5 for role, file in record.files.items() if role.endswith(name))
+    assert md5 is not None
+    return audited.bench.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def edit_line(audited: Audited) -> None:
+    audited.rewrite_ledger(lambda lines: [*lines[:2], lines[2].replace(b'"model"', b'"Model"'), *lines[3:]])
+
+
+def backdate(audited: Audited) -> None:
+    """Another time in the last line, whose hash is made to fit; the registry's note with it."""
+
+    def change(lines: list[bytes]) -> list[bytes]:
+        values = json.loads(lines[-1])
+        values["time"] = "2020-01-01T00:00:00+00:00"
+        del values["hash"]
+        return [*lines[:-1], json.dumps({**values, "hash": digest_value(values)}).encode() + b"\n"]
+
+    audited.rewrite_ledger(change)
+
+
+def change_project(audited: Audited) -> None:
+    """A record that another project has written, put in the place of one of ours."""
+    name, record = audited.record("evaluation")
+    other = record.model_copy(update={"project": "00000000-0000-0000-0000-000000000000"})
+    audited.forge(name, lambda values: values.update(other.model_dump(mode="json")))
+
+
+def register_unrecorded(audited: Audited) -> None:
+    version = audited.client.get_model_version("tiny-student", "1")
+    audited.client.create_model_version("tiny-student", version.source)
+
+
+def swap_parent(audited: Audited) -> None:
+    """Say that the second student's guide taught the first."""
+    guides = [name for name, record in ledger_records(audited, "guide") if "assistant" in record.name]
+    subject = audited.record("promotion")[1].inputs["challenger"]
+    audited.forge(subject, lambda values: values["inputs"].update({"guides/3": guides[-1]}))
+
+
+def ledger_records(audited: Audited, kind: str) -> list[tuple[str, Any]]:
+    return [(entry.record, record) for entry, record in audited.workspace.archive.of_kind(kind)]
+
+
+def edit_metric(audited: Audited) -> None:
+    run = audited.record("evaluation")[1].subject
+    audited.client.log_metric(run, "distilled.macro_f1", 0.99)
+
+
+def lose_commits(audited: Audited) -> None:
+    shutil.rmtree(audited.bench.root / ".git")
+    commit_all(audited.bench.root)
+
+
+def replace_split(audited: Audited) -> None:
+    """Other test blocks than were recorded, with everything else made to fit."""
+    name, _ = audited.record("validation")
+    audited.forge(name, lambda values: values["facts"]["blocks"]["test"].pop())
+
+
+def mix_vocabularies(audited: Audited) -> None:
+    name, _ = audited.record("model", "teacher")
+    audited.forge(name, lambda values: values["facts"].update(classes=["basalt", "olivine", "gypsum"]))
+
+
+def expire(audited: Audited) -> None:
+    """Sign again, for no time at all."""
+    from outcrop.record.signatures import sign
+    from tasks.promote import signed_files
+
+    archive = audited.workspace.archive
+    promotion, _ = audited.record("promotion")
+    sign(archive, promotion, signed_files(archive, audited.subject()), audited.private, days=-1)
+
+
+def drop_signature(audited: Audited) -> None:
+    shutil.rmtree(audited.bench.root / "records" / "signatures")
+
+
+def swap_key(audited: Audited) -> None:
+    """Sign again with another key."""
+    from outcrop.record.signatures import sign
+    from tasks.promote import signed_files
+
+    archive = audited.workspace.archive
+    promotion, _ = audited.record("promotion")
+    private, _ = make_keys(audited.bench.root)
+    sign(archive, promotion, signed_files(archive, audited.subject()), private, days=1)
+
+
+def retract_site(audited: Audited) -> None:
+    from tasks.stewardship import retract
+
+    retract(audited.workspace, "north", "the lens was dirty")
+
+
+def params_file(audited: Audited) -> None:
+    flip(audited.file(audited.subject(), "params.yaml"))
+
+
+def validation_result(audited: Audited) -> None:
+    flip(audited.file(audited.record("validation")[1], "validation.json"))
+
+
+def swap(first: int, second: int) -> Callable[[list[bytes]], list[bytes]]:
+    def change(lines: list[bytes]) -> list[bytes]:
+        lines[first], lines[second] = lines[second], lines[first]
+        return lines
+
+    return change
+
+
+CASES = [
+    Case("a flipped byte in the weights", flip_file("weights.safetensors"), "weights.safetensors was changed"),
+    Case("a flipped byte in the configuration", flip_file("model.json"), "model.json was changed"),
+    Case(
+        "a flipped byte in the ONNX graph",
+        lambda a: flip(a.file(a.record("export")[1], "onnx")),
+        "onnx was changed",
+    ),
+    Case("a flipped byte in a raster", flip_asset("rgb.tif"), r"rgb\.tif was changed"),
+    Case("a flipped byte in the labels", flip_asset("labels.tif"), r"labels\.tif was changed"),
+    Case("a flipped byte in the parameter file", params_file, r"params\.yaml was changed"),
+    Case("a flipped byte in the validation result", validation_result, r"validation\.json was changed"),
+    Case("lost weights", lambda a: a.file(a.subject(), "weights.safetensors").unlink(), "safetensors is missing"),
+    Case("a ledger line edited", edit_line, "line 3 was edited"),
+    Case("a ledger line removed", lambda a: a.rewrite_ledger(lambda ls: ls[:3] + ls[4:]), "line 4 was removed"),
+    Case("ledger lines reordered", lambda a: a.rewrite_ledger(swap(2, 3)), "out of order from line 3"),
+    Case("a ledger line duplicated", lambda a: a.rewrite_ledger(lambda ls: [*ls, ls[-1]]), r"line \d+ occurs twice"),
+    Case("the ledger truncated", lambda a: a.rewrite_ledger(lambda ls: ls[:-1]), "the ledger was truncated"),
+    Case("a ledger line cut short", lambda a: a.rewrite_ledger(lambda ls: [*ls[:-1], ls[-1][:40]]), "cut short"),
+    Case(
+        "an alias moved",
+        lambda a: a.client.set_registered_model_alias("tiny-student", "champion", "2"),
+        "moved behind the ledger's back: tiny-student@champion is version 2, promoted was version 1",
+    ),
+    Case("a model without a record", register_unrecorded, "version 3 of tiny-student was registered without a record"),
+    Case("a swapped parent", swap_parent, "was not made from the guides/3 that it names"),
+    Case("a metric edited in MLflow", edit_metric, r"MLflow shows distilled\.macro_f1 = 0\.99"),
+    Case("a commit that is gone", lose_commits, r"commit [0-9a-f]{12} is gone"),
+    Case("code that was dirty", lambda a: None, "was dirty: it differed from", model="tiny-student/2"),
+    Case("a DVC object missing", lambda a: cached(a, "thermal.tif").unlink(), r"thermal\.tif is missing: object"),
+    Case("a DVC object corrupt", lambda a: flip(cached(a, "rgb.tif")), r"rgb\.tif is corrupt: object"),
+    Case("a replaced split raster", flip_asset("split.tif"), r"split\.tif was changed"),
+    Case("a replaced test split", replace_split, "the test blocks are not the recorded ones"),
+    Case("a wrong key", swap_key, "signature was made with another key"),
+    Case("an expired signature", expire, r"the signature expired on \d{4}-"),
+    Case("an absent signature", drop_signature, "the signature is absent"),
+    Case("a record from another project", change_project, "is from another project"),
+    Case("a clock running backwards", backdate, "the clock ran backwards: line"),
+    Case("mixed vocabularies", mix_vocabularies, "the vocabularies are mixed"),
+    Case("a retracted site", retract_site, "north was retracted: the lens was dirty"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_tampering_is_found_and_named(case: Case, audited: Audited, tmp_path: Path) -> None:
+    from tasks.audit import audit_model
+
+    tampered = audited.copy(tmp_path)
+    case.damage(tampered)
+    audit, _ = audit_model(tampered.workspace, case.model, audited.public)
+    failed = [check.finding for check in audit.checks if check.status == "failed"]
+    assert audit.verdict == "failed"
+    assert [finding for finding in failed if re.search(case.finding, finding)], failed
+
+
+def test_an_audit_of_what_is_sound_says_so_offline(
+    audited: Audited, tmp_path: Path, serverless_call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(f"the network was asked for: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    copy = audited.copy(tmp_path)
+    said = serverless_call(copy.bench, "audit", "student@champion", "--key", str(audited.public), "--json")
+    told = json.loads(said.out)
+    assert [check for check in told["checks"] if check["status"] != "ok"] == []
+    assert (said.code, told["verdict"]) == (0, "ok")
+    page = Path(told["page"]).read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert not re.search(r"""(?:src|href)=["']?https?:""", page)
+    assert "<script" not in page
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(Path(told["bill"]).read_text()) is None
+    events = [json.loads(line) for line in Path(told["events"]).read_text().splitlines()]
+    assert {"teacher", "distilled", "evaluate"} <= {event["job"]["name"] for event in events}
+    assert "macro-F1" in Path(told["card"]).read_text()
+
+
+def test_an_audit_needs_nothing_but_a_clone_and_the_data_store(audited: Audited, tmp_path: Path) -> None:
+    """The records come with the clone; weights and DVC's cache are the store. There is no registry and no checkout."""
+    from tasks.audit import audit_model
+
+    copy = audited.copy(tmp_path)
+    (copy.bench.root / ".outcrop" / "mlflow.db").unlink()
+    shutil.rmtree(copy.bench.root / "data" / "sites" / "north")
+    audit, _ = audit_model(copy.workspace, "tiny-student@champion", audited.public)
+    assert audit.verdict == "not possible"
+    assert {check.part for check in audit.checks if check.status == "not possible"} == {"registry"}
+    assert not (copy.bench.root / ".outcrop" / "mlflow.db").exists()
+
+
+def test_what_cannot_be_audited_is_told_in_a_sentence(
+    audited: Audited, tmp_path: Path, serverless_call: Caller
+) -> None:
+    copy = audited.copy(tmp_path)
+    for model, told in {
+        "nobody@champion": "there is no model nobody@champion",
+        "tiny-student/9": "there is no model tiny-student/9",
+        "f00f00f00": "no record begins with f00f00f00",
+    }.items():
+        said = serverless_call(copy.bench, "audit", model)
+        assert (said.code, said.out) == (2, "")
+        assert told in said.err
+    shutil.rmtree(copy.bench.root / "records")
+    said = serverless_call(copy.bench, "audit", "student@champion")
+    assert said.code == 2
+    assert "nothing was recorded here" in said.err
+
+
+def test_the_gate_decided_on_both_students_and_kept_what_it_saw(audited: Audited) -> None:
+    decisions = [record for _, record in audited.workspace.archive.of_kind("promotion", "refusal")]
+    first, second = decisions
+    assert (first.kind, first.facts["reason"]) == ("promotion", "there was no champion")
+    assert second.facts["verdict"] in ("promoted", "kept", "inconclusive")
+    assert second.facts["macro_f1"]["blocks"] > 3
+    assert set(second.facts["classes"]) <= {"basalt", "olivine", "calcite"}
+    assert second.inputs["champion"] == first.inputs["challenger"]
+
+
+def test_people_overrule_the_gate_with_a_reason_and_go_back(
+    audited: Audited, tmp_path: Path, serverless_call: Caller
+) -> None:
+    copy = audited.copy(tmp_path)
+    said = serverless_call(copy.bench, "promote", "student/2", "--because", " ")
+    assert (said.code, "no reason is given" in said.err) == (2, True)
+    said = serverless_call(copy.bench, "promote", "student/2", "--because", "it knows calcite", "--json")
+    assert json.loads(said.out)["champion"] == "2"
+    assert int(copy.client.get_model_version_by_alias("tiny-student", "champion").version) == 2
+    said = serverless_call(copy.bench, "rollback", "--json")
+    assert json.loads(said.out)["champion"] == "1"
+    said = serverless_call(copy.bench, "rollback")
+    assert (said.code, "no champion of before" in said.err) == (2, True)
+    kinds = [(r.facts["by"], r.facts["because"]) for _, r in copy.workspace.archive.of_kind("promotion")]
+    assert kinds[1:] == [("person", "it knows calcite"), ("rollback", "version 2 was rolled back")]
+
+
+def test_a_scene_tells_what_was_made_from_it(audited: Audited, tmp_path: Path, serverless_call: Caller) -> None:
+    copy = audited.copy(tmp_path)
+    told = json.loads(serverless_call(copy.bench, "lineage", "north/first", "--json").out)
+    assert {"teacher", "distilled", "evaluate", "student.onnx"} <= {row["name"] for row in told["downstream"]}
+    assert told["champions"] == ["tiny-student/1"]
+    said = serverless_call(copy.bench, "retract", "north", "--because", "wrong lens", "--json")
+    assert all(row["retracted"] for row in json.loads(said.out)["downstream"])
+    said = serverless_call(copy.bench, "promote", "student/2", "--because", "it is there")
+    assert (said.code, "north, which was retracted: wrong lens" in said.err) == (2, True)
+    assert serverless_call(copy.bench, "lineage", "nowhere").code == 2
+
+
+def test_the_clone_is_small(audited: Audited) -> None:
+    """What belongs into version control stays small, and git takes it as it is."""
+    root = audited.bench.root
+    assert sum(path.stat().st_size for path in (root / "records").rglob("*") if path.is_file()) < 500_000
+    listed = subprocess.run(
+        ["git", "status", "--porcelain", "--", "records"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.strip() == "?? records/"

@@ -1,0 +1,144 @@
+"""A workspace to audit, and a forger who can write everywhere: records, ledger, registry; only the key is not his."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from benches import Bench, copy_bench, make_bench
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from outcrop.record.digests import digest_value
+from outcrop.record.ledger import ORIGIN
+from outcrop.record.lineages import Lineage
+from outcrop.record.records import Record
+from tasks.workspace import Workspace
+
+GIT = ("git", "-c", "user.name=team", "-c", "user.email=team@example.org")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A survey in git: student 1 was promoted and signed; student 2 was trained with code that was dirty."""
+
+    bench: Bench
+    private: Path
+    public: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.bench.root)
+
+    @property
+    def ledger(self) -> Path:
+        return self.bench.root / "records" / "ledger.jsonl"
+
+    @property
+    def client(self) -> mlflow.MlflowClient:
+        return mlflow.MlflowClient(self.workspace.tracking_uri)
+
+    def record(self, kind: str, name: str = "") -> tuple[str, Record]:
+        """The first record of a kind, and of a name if one is given."""
+        lineage = Lineage(self.workspace.archive)
+        return next(
+            (each, record) for each, record in lineage.records.items() if record.kind == kind and name in record.name
+        )
+
+    def subject(self) -> Record:
+        """The record of the champion."""
+        return self.workspace.archive.read(self.record("promotion")[1].inputs["challenger"])
+
+    def file(self, record: Record, name: str) -> Path:
+        return self.bench.root / record.files[name].path
+
+    def copy(self, folder: Path) -> "Audited":
+        return Audited(copy_bench(self.bench, folder), self.private, self.public)
+
+    def rewrite_ledger(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
+        """Write other lines."""
+        self.ledger.write_bytes(b"".join(change(self.ledger.read_bytes().splitlines(keepends=True))))
+
+    def forge(self, record: str, change: Callable[[Json], object]) -> None:
+        """Change a record, and all that names it, the ledger's chain and the registry's tags, so that all agree."""
+        archive = self.workspace.archive
+        renamed: dict[str, str] = {}
+        lines, before = [], ORIGIN
+        for entry in archive.ledger.entries():
+            values = archive.read(entry.record).model_dump(mode="json")
+            if entry.record == record:
+                change(values)
+            values["inputs"] = {role: renamed.get(parent, parent) for role, parent in values["inputs"].items()}
+            forged = Record.model_validate(values)
+            archive.place(forged.id).write_bytes(forged.content())
+            renamed[entry.record] = forged.id
+            fields = entry.model_dump(exclude={"hash"}) | {"record": forged.id, "before": before}
+            before = digest_value(fields)
+            lines.append(json.dumps({**fields, "hash": before}).encode() + b"\n")
+        self.ledger.write_bytes(b"".join(lines))
+        for version in self.client.search_model_versions():
+            known = version.tags["outcrop.record"]
+            self.client.set_model_version_tag(version.name, version.version, "outcrop.record", renamed[known])
+        self.client.set_registered_model_tag("tiny-student", "outcrop.ledger_head", before)
+        self.client.set_registered_model_tag("tiny-student", "outcrop.ledger_length", str(len(lines)))
+
+
+def make_keys(folder: Path) -> tuple[Path, Path]:
+    """An elliptic key and its public half, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = folder / "private.pem", folder / "public.pem"
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, public
+
+
+def commit_all(root: Path) -> None:
+    """Put a folder under git as it is."""
+    (root / ".gitignore").write_text(".outcrop/\nreports/\n.dvc/cache/\n.dvc/tmp/\n")
+    for words in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "as it is")):
+        subprocess.run([*GIT, *words], cwd=root, check=True)
+
+
+def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
+    """Retrain twice, in this process; needs a Prefect server."""
+    from flows.retrain import run_retrain
+    from tasks.records import keep
+
+    bench = make_bench(folder)
+    bench.tiny.entries["params"]["distil"] = {"rungs": ["all", ["rgb", "thermal"], ["rgb", "elevation"], ["rgb"]]}
+    bench.write_survey()
+    commit_all(bench.root)
+    audited = Audited(bench, *make_keys(folder))
+    patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
+    patch.setenv("OUTCROP_SIGNING_KEY", str(audited.private))
+    run_retrain(audited.workspace, bench.survey, {})
+    onnx = bench.root / ".outcrop" / "artifacts" / "student.onnx"
+    onnx.write_bytes(b"not a graph, but bytes that were exported")
+    challenger = audited.record("promotion")[1].inputs["challenger"]
+    keep(
+        audited.workspace,
+        "tiny",
+        "export",
+        "student.onnx",
+        "export-1",
+        inputs={"model": challenger},
+        files={"onnx": onnx},
+    )
+    with (bench.root / "params.yaml").open("a") as params:
+        params.write("# not committed\n")
+    run_retrain(audited.workspace, bench.survey, {"student": {"features": 6}})
+    for name in ("prefect", "steps", "work"):
+        shutil.rmtree(bench.root / ".outcrop" / name, ignore_errors=True)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it: every copy would have this one's registry
+    return audited
