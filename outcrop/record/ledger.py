@@ -189,11 +189,13 @@ def check_chain(lines: list[bytes], project: str) -> list[str]:
     found: list[str] = []
     entries: list[Entry] = []
     for place, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            found.append(f"line {place} is cut short")
+            continue
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError:
-            cut = place == len(lines) and not line.endswith(b"\n")
-            found.append(f"line {place} is cut short" if cut else f"line {place} was edited: it cannot be read")
+            found.append(f"line {place} was edited: it cannot be read")
             continue
         if entry.hash != entry.own_hash():
             found.append(f"line {place} was edited: its hash is not that of its content")
