@@ -9,14 +9,14 @@ from tasks.dossier import write_audit
 from tasks.workspace import Workspace
 
 
-def run_audit(workspace: Workspace, model: str, key: Path | None = None) -> dict[str, Any]:
+def run_audit(workspace: Workspace, model: str, key: Path | None = None, *, replay: bool = False) -> dict[str, Any]:
     """The verdict on a model, and every check.
 
     Raises
     ------
     RecordError : nothing was recorded here, or there is no such model.
     """
-    audit, chain = audit_model(workspace, model, key)
+    audit, chain = audit_model(workspace, model, key, replay=replay)
     result = {
         "model": audit.subject,
         "record": chain.subject,

@@ -21,6 +21,9 @@ def audit(
     key: Annotated[
         Path | None, typer.Option("--key", help="Public key (PEM) of whoever signs promotions.", envvar="OUTCROP_KEY")
     ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also train it again, and what it was made from, and compare.")
+    ] = False,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
@@ -33,12 +36,12 @@ def audit(
 
         outcrop audit student@champion
 
-        outcrop audit mars-student/2 --json
+        outcrop audit mars-student/2 --key signer.pem --replay --json
     """
     workspace = open_workspace(where)
     from flows.audit import run_audit
 
-    result = run_audit(workspace, model, key)
+    result = run_audit(workspace, model, key, replay=replay)
     if as_json:
         show_json(result)
     else:

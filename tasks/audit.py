@@ -12,6 +12,7 @@ from tasks.custody import check_sites
 from tasks.promote import CHAMPION, last_promotion, signed_files
 from tasks.reevaluate import check_blocks, check_scores, in_words, pin
 from tasks.registry import check_metrics, check_registry
+from tasks.replay import check_replay
 from tasks.tracking import Registry, Version
 from tasks.workspace import Workspace
 
@@ -71,8 +72,16 @@ def _version(registry: Registry | None, name: str, alias: str, number: str) -> V
     return registry.aliased(name, alias) if alias else registry.version(name, number)
 
 
-def audit_model(workspace: Workspace, model: str, key: Path | None = None) -> tuple[Audit, Chain]:
-    """Ask everything of a model; ``key`` is the public key that must have signed its promotion.
+def audit_model(
+    workspace: Workspace, model: str, key: Path | None = None, *, replay: bool = False
+) -> tuple[Audit, Chain]:
+    """Ask everything of a model.
+
+    Parameters
+    ----------
+    model : see `find_subject`
+    key : the public key that must have signed its promotion
+    replay : also train it again, and all that it was made from
 
     Raises
     ------
@@ -92,7 +101,7 @@ def audit_model(workspace: Workspace, model: str, key: Path | None = None) -> tu
     check_promotion(audit, chain, workspace, key)
     with TemporaryDirectory(dir=workspace.state if workspace.state.is_dir() else None) as scratch:
         whole = check_sites(audit, chain, workspace, Path(scratch))
-        measure_again(audit, chain, workspace, Path(scratch), whole)
+        measure_again(audit, chain, workspace, Path(scratch), whole=whole, replay=replay)
     return audit, chain
 
 
@@ -122,8 +131,12 @@ def check_promotion(audit: Audit, chain: Chain, workspace: Workspace, key: Path 
         audit.ask("signature", "promotion", faults, f"signed by {promotion.facts['signer'][:12]}")
 
 
-def measure_again(audit: Audit, chain: Chain, workspace: Workspace, scratch: Path, whole: bool) -> None:
+def measure_again(
+    audit: Audit, chain: Chain, workspace: Workspace, scratch: Path, *, whole: bool, replay: bool
+) -> None:
     """Score the model on its pinned test blocks; where what that needs failed a check, it is not possible."""
+    if replay and not whole:
+        audit.skip("replay", "trained again", "the sites are not whole")
     if not whole:
         audit.skip("metrics", "measured again", "the sites are not whole")
         return
@@ -136,6 +149,8 @@ def measure_again(audit: Audit, chain: Chain, workspace: Workspace, scratch: Pat
         pinned = pin(record, chain, workspace, scratch)
         check_blocks(audit, chain, pinned)
         check_scores(audit, chain, pinned, workspace.archive, scratch)
+        if replay:
+            check_replay(audit, chain, pinned, workspace, scratch)
     except OutcropError as error:
         audit.skip("metrics", "measured again", in_words(error))
     except (OSError, KeyError) as error:

@@ -79,18 +79,30 @@ def check_blocks(audit: Audit, chain: Chain, pinned: Pinned) -> None:
 
 def check_scores(audit: Audit, chain: Chain, pinned: Pinned, archive: Archive, scratch: Path) -> None:
     """The model gives on the pinned test blocks what was recorded of it."""
-    evaluations = [(name, record) for name, record in chain.records("evaluation") if role_in(record, chain.subject)]
+    evaluations = evaluations_of(chain)
     if not evaluations:
         audit.skip("metrics", "measured again", "the model was never evaluated")
         return
     material = pinned.material(scratch / "work")
     scored = score_network(material, served_model(chain.lineage.records[chain.subject], archive))
     found = measured(scored, pinned)
-    for _, record in evaluations:
-        metrics = json.loads(locate(archive, record.files["metrics.json"].path).read_text(encoding="utf-8"))
-        recorded = metrics[role_in(record, chain.subject)]
+    for record in evaluations:
+        recorded = recorded_metrics(record, archive)[role_in(record, chain.subject)]
         told = f"macro-F1 {found['macro_f1']:.4f} on {found['blocks']} blocks, recorded {recorded['macro_f1']:.4f}"
         audit.ask("metrics", f"{record.name} measured again", differences(recorded, found), told)
+
+
+def evaluations_of(chain: Chain) -> list[Record]:
+    """Those that tell of the audited model."""
+    return [record for _, record in chain.records("evaluation") if role_in(record, chain.subject)]
+
+
+def recorded_metrics(evaluation: Record, archive: Archive) -> dict[str, Any]:
+    """What an evaluation said, by model."""
+    found: dict[str, Any] = json.loads(
+        locate(archive, evaluation.files["metrics.json"].path).read_text(encoding="utf-8")
+    )
+    return found
 
 
 def measured(scored: Scored, pinned: Pinned) -> dict[str, Any]:
