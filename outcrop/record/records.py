@@ -6,10 +6,10 @@ them. They hold no time: the same thing recorded twice is one record. When it wa
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from outcrop.errors import RecordError
 from outcrop.record.digests import digest_bytes, digest_file
@@ -29,6 +29,13 @@ class NamedFile(_Part):
     sha256: str
     size: int
     md5: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        if not path.startswith("file:") and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
+            raise ValueError("the path leaves the workspace")
+        return path
 
     @classmethod
     def of(cls, file: Path, root: Path, md5: str | None = None) -> "NamedFile":
