@@ -59,8 +59,11 @@ def measure_ledger(workspace: Workspace, challengers: int) -> Result:
 
 
 def measure_chain(workspace: Workspace, challengers: int) -> Result:
-    """The audit of the simulated survey's champion, in a process of its own, and its replay."""
-    command = [sys.executable, "-m", "flows.cli", "audit", "simulated-student@champion", "--json"]
+    """The audit of the simulated survey's distilled student, in a process of its own, and its replay."""
+    entries, archive = workspace.archive.ledger.entries(), workspace.archive
+    models = [entry.record for entry in entries if entry.kind == "model" and entry.survey == "simulated"]
+    distilled = next(name for name in reversed(models) if archive.read(name).name == "distilled")
+    command = [sys.executable, "-m", "flows.cli", "audit", distilled, "--json"]
     found: Result = {}
     for name, more in (("audit", []), ("replay", ["--replay"])):
         started = time.perf_counter()
@@ -76,8 +79,7 @@ def measure_chain(workspace: Workspace, challengers: int) -> Result:
             "checks": len(result["checks"]),
             "findings": [each for each in result["checks"] if each["part"] in ("metrics", "replay")],
         }
-    records = workspace.archive.ledger.entries()
-    return {**found, "records": len(records), "models": sum(entry.kind == "model" for entry in records)}
+    return {**found, "records": len(entries), "models": len(models)}
 
 
 def _from_tests(path: str, test: str) -> Result:

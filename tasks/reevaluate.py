@@ -55,7 +55,8 @@ def read_pinned(record: Record, workspace: Workspace) -> tuple[Survey, Params]:
 def pin(record: Record, chain: Chain, workspace: Workspace, scratch: Path) -> Pinned:
     """Lay out what a record was made with; the census is taken anew unless the one that was made is still there."""
     survey, params = read_pinned(record, workspace)
-    sites = with_roles((read_site(scratch / "sites" / name) for name in survey.sites), params.sites)
+    used = {each.name for _, each in chain.records("dataset")}  # a site without a role is not laid out
+    sites = with_roles((read_site(scratch / "sites" / name) for name in survey.sites if name in used), params.sites)
     validation = next(chain.records("validation"))[1]
     assert validation.made is not None
     earlier = workspace.state / "steps" / f"validate-{validation.made.key[:16]}"
