@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tasks.records import archive_of
 from tasks.workspace import Workspace, find_workspace
 
 HERE = Path(__file__).parent
@@ -60,7 +61,7 @@ def measure_ledger(workspace: Workspace, challengers: int) -> Result:
 
 def measure_chain(workspace: Workspace, challengers: int) -> Result:
     """The audit of the simulated survey's distilled student, in a process of its own, and its replay."""
-    entries, archive = workspace.archive.ledger.entries(), workspace.archive
+    entries, archive = archive_of(workspace).ledger.entries(), archive_of(workspace)
     models = [entry.record for entry in entries if entry.kind == "model" and entry.survey == "simulated"]
     distilled = next(name for name in reversed(models) if archive.read(name).name == "distilled")
     command = [sys.executable, "-m", "flows.cli", "audit", distilled, "--json"]

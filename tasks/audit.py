@@ -10,6 +10,7 @@ from outcrop.record.lineages import Lineage
 from outcrop.record.signatures import check_signature, fingerprint
 from tasks.custody import check_sites
 from tasks.promote import CHAMPION, last_promotion, signed_files
+from tasks.records import archive_of
 from tasks.reevaluate import check_blocks, check_scores, in_words, pin
 from tasks.registry import check_metrics, check_registry
 from tasks.replay import check_replay
@@ -87,7 +88,7 @@ def audit_model(
     ------
     RecordError : nothing was recorded here, or there is no such model.
     """
-    archive = workspace.archive
+    archive = archive_of(workspace)
     archive.project  # noqa: B018
     lineage, registry = Lineage(archive), Registry.open(workspace)
     subject, called = find_subject(workspace, lineage, registry, model)
@@ -107,7 +108,7 @@ def audit_model(
 
 def check_promotion(audit: Audit, chain: Chain, workspace: Workspace, key: Path | None) -> None:
     """The signature of the model's last promotion. Once one was signed, all later ones must be."""
-    lineage, archive = chain.lineage, workspace.archive
+    lineage, archive = chain.lineage, archive_of(workspace)
     own = [name for name, record in chain.records("promotion") if record.inputs.get("challenger") == chain.subject]
     if not own:
         audit.ask("signature", "promotion", [], "never promoted, so there is nothing to sign")
@@ -148,7 +149,7 @@ def measure_again(
     try:
         pinned = pin(record, chain, workspace, scratch)
         check_blocks(audit, chain, pinned)
-        check_scores(audit, chain, pinned, workspace.archive, scratch)
+        check_scores(audit, chain, pinned, archive_of(workspace), scratch)
         if replay:
             check_replay(audit, chain, pinned, workspace, scratch)
     except OutcropError as error:

@@ -11,6 +11,7 @@ from outcrop.record.dossiers import gather_dossier
 from outcrop.record.drafts import drafted
 from outcrop.record.events import emit_events
 from outcrop.record.pages import render_page
+from tasks.records import archive_of
 from tasks.workspace import Workspace
 
 PAGE, DATA, BILL, EVENTS, CARD = "audit.html", "audit.json", "bom.cdx.json", "openlineage.jsonl", "card.md"
@@ -18,7 +19,7 @@ PAGE, DATA, BILL, EVENTS, CARD = "audit.html", "audit.json", "bom.cdx.json", "op
 
 def write_audit(workspace: Workspace, audit: Audit, chain: Chain) -> dict[str, Any]:
     """Write everything below ``reports/``; gives the verdict in a sentence, and where each file is."""
-    dossier = gather_dossier(audit, chain, workspace.archive)
+    dossier = gather_dossier(audit, chain, archive_of(workspace))
     folder = workspace.root / "reports" / ("audit-" + re.sub(r"[^\w.-]+", "-", audit.subject))
     texts = {
         PAGE: render_page("audit.html", page=dossier),

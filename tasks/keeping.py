@@ -15,7 +15,7 @@ from outcrop.survey.sites import SPLITS, Site
 from tasks.data import tracked_files
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
-from tasks.records import keep, record_of
+from tasks.records import archive_of, keep, record_of
 from tasks.steps import Outcome, Reference
 from tasks.tracking import RECORD
 from tasks.validate import census_digest
@@ -32,7 +32,7 @@ def keep_step(
     """Record a step that was run or found done, once; the run in MLflow names the record."""
     if made.step in UNRECORDED:
         return None
-    archive = job.workspace.archive
+    archive = archive_of(job.workspace)
     if archive.exists and (found := archive.find(made.run_id)):
         return found
     parents = {role: record_of(job.workspace, parent.run_id) for role, parent in _references("", inputs)}
@@ -82,7 +82,7 @@ def block_names(sites: Sequence[Site], census: Census) -> dict[str, list[str]]:
 
 def keep_site(job: Job, site: Site) -> str:
     """Record a site as it is, by the hash under which DVC knows it."""
-    archive, dvc = job.workspace.archive, job.hashes[site.name]
+    archive, dvc = archive_of(job.workspace), job.hashes[site.name]
     if archive.exists and (found := archive.find(dvc, "dataset")):
         return found
     md5 = tracked_files(job.workspace, dvc)
@@ -138,5 +138,5 @@ def _pinned(job: Job) -> dict[str, Path | NamedFile]:
     for name, values in (("params", job.params.dump()), ("survey", job.survey.model_dump(mode="json", by_alias=True))):
         draft = folder / f"{name}.yaml"
         draft.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        kept[draft.name] = job.workspace.archive.keep_file(draft)
+        kept[draft.name] = archive_of(job.workspace).keep_file(draft)
     return kept

@@ -25,7 +25,7 @@ from tasks.forest import SCORES
 from tasks.jobs import Job
 from tasks.keeping import block_names
 from tasks.learning import gather, model_digest
-from tasks.records import keep, record_of
+from tasks.records import archive_of, keep, record_of
 from tasks.steps import Reference
 from tasks.tracking import Registry, Version
 from tasks.workspace import Workspace
@@ -63,7 +63,7 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
     if champion is not None and champion.digest == challenger.digest:
         note_head(job.workspace, registry, name)
         return Decision("kept", "it is the champion already", champion.version, champion.record)
-    lineage = Lineage(job.workspace.archive)
+    lineage = Lineage(archive_of(job.workspace))
     # Trained again, a model that is the same keeps the version, and with it the record, that it has.
     inputs = {"challenger": challenger.record or "", "evaluation": record_of(job.workspace, evaluated.run_id)}
     inputs |= {"champion": champion.record} if champion and champion.record else {}
@@ -150,7 +150,7 @@ def settled_champion(workspace: Workspace, registry: Registry, name: str) -> Ver
     RecordError : they disagree.
     """
     current = registry.aliased(name, CHAMPION)
-    last = last_promotion(Lineage(workspace.archive), name)
+    last = last_promotion(Lineage(archive_of(workspace)), name)
     if last is None:
         if current is not None:
             raise RecordError(f"version {current.version} of {name} was made champion without a record", remedy=MOVED)
@@ -190,7 +190,7 @@ def crown(
     registry.set_alias(challenger.name, CHAMPION, challenger.version)
     note_head(workspace, registry, challenger.name)
     if key:
-        archive, days = workspace.archive, load_params(workspace.params).promote.signature_days
+        archive, days = archive_of(workspace), load_params(workspace.params).promote.signature_days
         files = signed_files(archive, archive.read(inputs["challenger"]))
         sign(archive, kept, files, key, days, os.environ.get(PASSWORD))
     return Decision("promoted", str(facts["reason"]), challenger.version, kept)
@@ -200,7 +200,7 @@ def decide(
     workspace: Workspace, survey: str, kind: str, model: Version, inputs: Mapping[str, str], facts: Mapping[str, Any]
 ) -> str:
     """Record a decision; ``after`` makes it another one than the same decision at another time."""
-    told = {**facts, "version": model.version, "after": workspace.archive.head().hash}
+    told = {**facts, "version": model.version, "after": archive_of(workspace).head().hash}
     return keep(workspace, survey, kind, model.name, f"{model.name}/{model.version}", inputs=inputs, facts=told)
 
 
@@ -217,7 +217,7 @@ def signed_files(archive: Archive, model: Record) -> dict[str, Path]:
 
 def note_head(workspace: Workspace, registry: Registry, name: str) -> None:
     """Note the ledger's head and length beside the alias: a chain cannot see that its own tail was cut off."""
-    head = workspace.archive.head()
+    head = archive_of(workspace).head()
     registry.note(name, {LENGTH: str(head.length), HEAD: head.hash})
 
 

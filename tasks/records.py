@@ -5,8 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from outcrop.errors import RecordError
+from outcrop.record.archives import Archive
 from outcrop.record.records import Making, NamedFile, Record
 from tasks.workspace import Workspace
+
+
+def archive_of(workspace: Workspace) -> Archive:
+    """What was recorded in a workspace; it belongs into version control."""
+    return Archive(workspace.root / "records", workspace.root, workspace.state / "records.lock")
 
 
 def keep(
@@ -39,7 +45,7 @@ def keep(
     ------
     RecordError : the archive cannot be written.
     """
-    archive = workspace.archive
+    archive = archive_of(workspace)
     named = {
         role: file if isinstance(file, NamedFile) else NamedFile.of(file, workspace.root)
         for role, file in (files or {}).items()
@@ -65,7 +71,7 @@ def record_of(workspace: Workspace, subject: str) -> str:
     ------
     RecordError : it was not recorded.
     """
-    found = workspace.archive.find(subject)
+    found = archive_of(workspace).find(subject)
     if found is None:
         raise RecordError("this was not recorded", where=subject, remedy="run the command that made it again")
     return found

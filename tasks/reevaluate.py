@@ -22,6 +22,7 @@ from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import Site, read_site
 from outcrop.survey.surveys import Survey
 from tasks.keeping import block_names
+from tasks.records import archive_of
 from tasks.validate import files_digest
 from tasks.workspace import Workspace
 
@@ -46,7 +47,7 @@ class Pinned:
 
 def read_pinned(record: Record, workspace: Workspace) -> tuple[Survey, Params]:
     """Survey and parameters of a record; a parameter that did not exist then, and so changed nothing, is today's."""
-    files = {name: locate(workspace.archive, record.files[name].path) for name in ("survey.yaml", "params.yaml")}
+    files = {name: locate(archive_of(workspace), record.files[name].path) for name in ("survey.yaml", "params.yaml")}
     survey = build(Survey, read_yaml(files["survey.yaml"], SurveyError), "recorded survey", SurveyError)
     values = merge(read_yaml(workspace.params, ParamsError), read_yaml(files["params.yaml"], ParamsError))
     return survey, build(Params, values, "recorded parameters", ParamsError)

@@ -20,6 +20,7 @@ from outcrop.record.provenance import code_digest
 from outcrop.record.records import Making, Record
 from outcrop.settings import merge
 from tasks.learning import EpochBar
+from tasks.records import archive_of
 from tasks.reevaluate import Pinned, evaluations_of, measured, recorded_metrics, role_in
 from tasks.workspace import Workspace
 
@@ -139,7 +140,7 @@ def _compare(audit: Audit, stage: Stage, workspace: Workspace) -> None:
     if not evaluations:
         audit.skip("replay", "metrics", "the model was never evaluated")
     for record in evaluations:
-        recorded = recorded_metrics(record, workspace.archive)[role_in(record, chain.subject)]
+        recorded = recorded_metrics(record, archive_of(workspace))[role_in(record, chain.subject)]
         off = abs(found["macro_f1"] - recorded["macro_f1"])
         told = f"macro-F1 {found['macro_f1']:.4f}, recorded {recorded['macro_f1']:.4f}"
         audit.ask("replay", "metrics", [f"{told}: off by more than {TOLERANCE}"] if off > TOLERANCE else [], told)

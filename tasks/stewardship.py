@@ -7,7 +7,7 @@ from outcrop.record.lineages import DECISIONS, Lineage
 from outcrop.record.records import Record
 from tasks.audit import find_subject
 from tasks.promote import CHAMPION, Decision, crown, open_registry, settled_champion
-from tasks.records import keep
+from tasks.records import archive_of, keep
 from tasks.tracking import Registry, Version
 from tasks.workspace import Workspace
 
@@ -20,7 +20,7 @@ def promote_by_hand(workspace: Workspace, model: str, because: str) -> Decision:
     RecordError : there is no such model, it has no record, or it was retracted.
     """
     because = _reason(because)
-    lineage, registry = Lineage(workspace.archive), open_registry(workspace)
+    lineage, registry = Lineage(archive_of(workspace)), open_registry(workspace)
     record, called = find_subject(workspace, lineage, registry, model)
     version = _registered(registry, record, called)
     if gone := lineage.retracted(record):
@@ -36,7 +36,7 @@ def roll_back(workspace: Workspace, name: str, because: str) -> Decision:
     ------
     RecordError : there was none before, or the registry and the ledger disagree.
     """
-    lineage, registry = Lineage(workspace.archive), open_registry(workspace)
+    lineage, registry = Lineage(archive_of(workspace)), open_registry(workspace)
     full = find_name(lineage, name)
     current = settled_champion(workspace, registry, full)
     before = _reign_before(lineage, full, current)
@@ -90,7 +90,7 @@ def retract(workspace: Workspace, what: str, because: str) -> dict[str, Any]:
     RecordError : nothing of the name was recorded, or no reason is given.
     """
     because = _reason(because)
-    lineage = Lineage(workspace.archive)
+    lineage = Lineage(archive_of(workspace))
     found = find_records(lineage, what)
     subject = "+".join(sorted(record[:16] for record in found))
     kept = keep(
@@ -103,7 +103,7 @@ def retract(workspace: Workspace, what: str, because: str) -> dict[str, Any]:
         facts={"because": because},
     )
     registry = Registry.open(workspace)
-    downstream = made_from(Lineage(workspace.archive), found)
+    downstream = made_from(Lineage(archive_of(workspace)), found)
     served = champions_among(registry, {row["record"] for row in downstream} | set(found))
     return {"retracted": what, "because": because, "record": kept, "downstream": downstream, "champions": served}
 
@@ -115,7 +115,7 @@ def lineage_of(workspace: Workspace, what: str) -> dict[str, Any]:
     ------
     RecordError : nothing of the name was recorded.
     """
-    lineage, registry = Lineage(workspace.archive), Registry.open(workspace)
+    lineage, registry = Lineage(archive_of(workspace)), Registry.open(workspace)
     found = find_records(lineage, what)
     downstream = made_from(lineage, found)
     served = champions_among(registry, {row["record"] for row in downstream} | set(found))

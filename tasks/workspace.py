@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outcrop.errors import WorkspaceError
-from outcrop.record.archives import Archive
 from outcrop.survey.surveys import DATA_VARIABLE
 
 #: Quiet, offline, on loopback; a value that the user has set stays.
@@ -53,11 +52,6 @@ class Workspace:
     def state(self) -> Path:
         """Stores and caches of this workspace; not in git."""
         return self.root / ".outcrop"
-
-    @property
-    def archive(self) -> Archive:
-        """What was recorded; in git."""
-        return Archive(self.root / "records", self.root, self.state / "records.lock")
 
     @property
     def tracking_uri(self) -> str:

@@ -19,6 +19,7 @@ from outcrop.record.digests import digest_value
 from outcrop.record.ledger import ORIGIN
 from outcrop.record.lineages import Lineage
 from outcrop.record.records import Record
+from tasks.records import archive_of
 from tasks.workspace import Workspace
 
 GIT = ("git", "-c", "user.name=team", "-c", "user.email=team@example.org")
@@ -47,14 +48,14 @@ class Audited:
 
     def record(self, kind: str, name: str = "") -> tuple[str, Record]:
         """The first record of a kind, and of a name if one is given."""
-        lineage = Lineage(self.workspace.archive)
+        lineage = Lineage(archive_of(self.workspace))
         return next(
             (each, record) for each, record in lineage.records.items() if record.kind == kind and name in record.name
         )
 
     def subject(self) -> Record:
         """The record of the champion."""
-        return self.workspace.archive.read(self.record("promotion")[1].inputs["challenger"])
+        return archive_of(self.workspace).read(self.record("promotion")[1].inputs["challenger"])
 
     def file(self, record: Record, name: str) -> Path:
         return self.bench.root / record.files[name].path
@@ -68,7 +69,7 @@ class Audited:
 
     def forge(self, record: str, change: Callable[[Json], object]) -> None:
         """Change a record, and all that names it, the ledger's chain and the registry's tags, so that all agree."""
-        archive = self.workspace.archive
+        archive = archive_of(self.workspace)
         renamed: dict[str, str] = {}
         lines, before = [], ORIGIN
         for entry in archive.ledger.entries():

@@ -64,9 +64,21 @@ def test_no_module_of_the_science_imports_itself_in_a_circle(graph: grimp.Import
         assert name not in graph.find_upstream_modules(name)
 
 
+#: What a step may use of the record: digests decide its key, a page is its result.
+OF_A_STEP = {"digests", "provenance", "drafts", "pages", "formats", "report", "comparison", "verdicts", "templates"}
+
+
+def test_no_step_depends_on_what_records_it(graph: grimp.ImportGraph) -> None:
+    """Else every change to an audit would train all models again."""
+    for step in ("validate", "teacher", "control", "guide", "distil", "choose", "forest", "evaluate", "report"):
+        used = {name for name in graph.find_upstream_modules(f"tasks.{step}") if name.startswith("outcrop.record.")}
+        assert {name.removeprefix("outcrop.record.") for name in used} <= OF_A_STEP
+
+
 LIGHT = {
     "outcrop": ("torch", "prefect", "mlflow", "dvc", "great_expectations", "numpy"),
     "outcrop.record.digests": ("torch", "prefect", "mlflow", "dvc", "great_expectations"),
+    "tasks.records": ("torch", "prefect", "mlflow", "dvc", "great_expectations"),
     "outcrop.survey.census": ("torch", "prefect", "mlflow", "dvc", "great_expectations"),
 }
 

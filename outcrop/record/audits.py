@@ -7,10 +7,10 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlparse
 
 from outcrop.record.archives import Archive, is_intact
+from outcrop.record.commits import file_at, has_commit, is_checkout
 from outcrop.record.digests import digest_bytes, digest_value
 from outcrop.record.ledger import check_chain
 from outcrop.record.lineages import Lineage
-from outcrop.record.provenance import file_at, has_commit, is_checkout
 from outcrop.record.records import Record
 
 Status = Literal["ok", "failed", "not possible"]

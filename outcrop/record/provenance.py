@@ -40,27 +40,6 @@ def read_commit(root: Path) -> Commit:
     return Commit(sha.strip(), _git(root, "status", "--porcelain", "--", *TRACKED) != "")
 
 
-def is_checkout(root: Path) -> bool:
-    """Whether git knows this folder."""
-    return _git(root, "rev-parse", "--git-dir") is not None
-
-
-def has_commit(root: Path, sha: str) -> bool:
-    """Whether the repository still holds a commit."""
-    return _git(root, "cat-file", "-e", f"{sha}^{{commit}}") is not None
-
-
-def file_at(root: Path, sha: str, path: str) -> bytes | None:
-    """A file as it was in a commit; None where it was not there."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", root, "show", f"{sha}:./{path}"], capture_output=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout
-
-
 def _git(root: Path, *arguments: str) -> str | None:
     try:
         found = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True, timeout=30)

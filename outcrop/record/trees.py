@@ -19,8 +19,10 @@ COLOURS = {
     "promotion": ("#fdf1d8", "#8a5a00"),
 }
 OTHERS, DAMAGED, SUBJECT = ("#f2f2f0", "#8b9298"), ("#fbe5e1", "#a32a1c"), "#0d6b79"
+#: Lanes, so that lines do not run behind boxes: what is checked to the left, what only tells others to the right.
+LANES = {"validation": -1.0, "guide": 1.0, "choose": 1.0}
 #: Inches that a record takes.
-WIDE, HIGH = 2.05, 0.95
+WIDE, HIGH = 2.05, 0.8
 
 
 def draw_lineage(chain: Chain) -> str:
@@ -28,21 +30,21 @@ def draw_lineage(chain: Chain) -> str:
     names = set(chain.names)
     graph = chain.lineage.graph.subgraph(names & set(chain.lineage.graph))
     layers = [sorted(layer, key=chain.names.index) for layer in nx.topological_generations(graph)]
-    wide = max((len(layer) for layer in layers), default=1)
+    wide = max(3, *(len(layer) for layer in layers)) if layers else 3
     places = {
-        name: ((place + 0.5 - len(layer) / 2) * WIDE, -depth * HIGH)
+        name: ((_lane(chain.lineage.records.get(name)) + place + 0.5 - len(layer) / 2) * WIDE, -depth * HIGH)
         for depth, layer in enumerate(layers)
         for place, name in enumerate(layer)
     }
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": chain.subject, "font.family": "sans-serif"}):
-        figure = Figure(figsize=(max(wide, 2) * WIDE, max(len(layers), 1) * HIGH), facecolor="none")
+        figure = Figure(figsize=(wide * WIDE, max(len(layers), 1) * HIGH), facecolor="none")
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
-        axes.set_xlim(-max(wide, 2) * WIDE / 2, max(wide, 2) * WIDE / 2)
+        axes.set_xlim(-wide * WIDE / 2, wide * WIDE / 2)
         axes.set_ylim(-(len(layers) - 0.5) * HIGH, 0.5 * HIGH)
         for parent, child in graph.edges:
             (x, y), (to_x, to_y) = places[parent], places[child]
-            arrow = {"arrowstyle": "-|>", "color": "#8b9298", "lw": 0.8, "shrinkA": 19, "shrinkB": 19}
+            arrow = {"arrowstyle": "-|>", "color": "#8b9298", "lw": 0.8, "shrinkA": 17, "shrinkB": 19}
             axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
         for name, (x, y) in places.items():
             record = chain.lineage.records.get(name)
@@ -58,6 +60,10 @@ def draw_lineage(chain: Chain) -> str:
         stream = StringIO()
         FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return _inline(stream.getvalue())
+
+
+def _lane(record: Record | None) -> float:
+    return LANES.get(record.kind, 0.0) if record else 0.0
 
 
 def _words(name: str, record: Record | None) -> str:

@@ -13,6 +13,7 @@ from benches import Caller
 from forgery import Audited, commit_all, make_keys
 
 from outcrop.record.digests import digest_value
+from tasks.records import archive_of
 
 
 class Case(NamedTuple):
@@ -84,7 +85,7 @@ def swap_parent(audited: Audited) -> None:
 
 
 def ledger_records(audited: Audited, kind: str) -> list[tuple[str, Any]]:
-    return [(entry.record, record) for entry, record in audited.workspace.archive.of_kind(kind)]
+    return [(entry.record, record) for entry, record in archive_of(audited.workspace).of_kind(kind)]
 
 
 def edit_metric(audited: Audited) -> None:
@@ -113,7 +114,7 @@ def expire(audited: Audited) -> None:
     from outcrop.record.signatures import sign
     from tasks.promote import signed_files
 
-    archive = audited.workspace.archive
+    archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")
     sign(archive, promotion, signed_files(archive, audited.subject()), audited.private, days=-1)
 
@@ -127,7 +128,7 @@ def swap_key(audited: Audited) -> None:
     from outcrop.record.signatures import sign
     from tasks.promote import signed_files
 
-    archive = audited.workspace.archive
+    archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")
     private, _ = make_keys(audited.bench.root)
     sign(archive, promotion, signed_files(archive, audited.subject()), private, days=1)
@@ -270,7 +271,7 @@ def test_what_cannot_be_audited_is_told_in_a_sentence(
 
 
 def test_the_gate_decided_on_both_students_and_kept_what_it_saw(audited: Audited) -> None:
-    decisions = [record for _, record in audited.workspace.archive.of_kind("promotion", "refusal")]
+    decisions = [record for _, record in archive_of(audited.workspace).of_kind("promotion", "refusal")]
     first, second = decisions
     assert (first.kind, first.facts["reason"]) == ("promotion", "there was no champion")
     assert second.facts["verdict"] in ("promoted", "kept", "inconclusive")
@@ -292,7 +293,7 @@ def test_people_overrule_the_gate_with_a_reason_and_go_back(
     assert json.loads(said.out)["champion"] == "1"
     said = serverless_call(copy.bench, "rollback")
     assert (said.code, "no champion of before" in said.err) == (2, True)
-    kinds = [(r.facts["by"], r.facts["because"]) for _, r in copy.workspace.archive.of_kind("promotion")]
+    kinds = [(r.facts["by"], r.facts["because"]) for _, r in archive_of(copy.workspace).of_kind("promotion")]
     assert kinds[1:] == [("person", "it knows calcite"), ("rollback", "version 2 was rolled back")]
 
 
