@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results bench simulation clean
+.PHONY: demo test lint results bench simulation audit clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -34,6 +34,10 @@ bench: $(VENV)/installed
 # The figures of docs/simulation.md; resumes where it stopped. Its pictures need OUTCROP_REAL_DATA.
 simulation: $(VENV)/installed
 	python -m benchmarks.simulation
+
+# The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
+audit: $(VENV)/installed
+	python -m benchmarks.audit
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outcrop needs Python 3.11 or newer; set PYTHON=")'

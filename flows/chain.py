@@ -17,17 +17,18 @@ from tasks.steps import Outcome, Reference, run_step, step_ingredients
 
 @dataclass
 class Chain:
-    """The steps of one job that are done, by title."""
+    """The steps of one job that are done, by title; ``found``: the record of the search that gave its parameters."""
 
     job: Job
     done: dict[str, Outcome] = field(default_factory=dict)
+    found: str | None = None
 
     def run(self, module: Any, title: str, depends: Mapping[str, Any], **inputs: Any) -> Reference:
         """Run the step of a task module, or find it done, and record it."""
         step = getattr(module, module.__name__.rpartition(".")[2])
         ingredients = step_ingredients(self.job, module.__name__, depends, module.SECTIONS)
         self.done[title] = run_step(step, self.job, digest_value(ingredients), **inputs)
-        keep_step(self.job, title, self.done[title].reference, ingredients, inputs)
+        keep_step(self.job, title, self.done[title].reference, ingredients, inputs, self.found)
         return self.done[title].reference
 
     def validate(self) -> Reference:

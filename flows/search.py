@@ -24,6 +24,7 @@ from outcrop.learning.trials import Memo, Outcome, Trial
 from outcrop.record.digests import digest_file, digest_value
 from outcrop.record.provenance import code_digest
 from tasks.jobs import open_job
+from tasks.keeping import keep_search
 from tasks.progress import Progress
 from tasks.search import SECTIONS, WORKERS, StudentTrial
 from tasks.steps import Reference
@@ -92,7 +93,8 @@ def find(chain: Chain, rungs: Sequence[Rung], guides: Sequence[Reference]) -> Re
         workspace.state / "work",
         job.params.dump(),
     )
-    memo = Memo(workspace.state / "searches" / f"{job.survey.survey}.jsonl", _context(chain, rungs, guides))
+    context = _context(chain, rungs, guides)
+    memo = Memo(workspace.state / "searches" / f"{job.survey.survey}.jsonl", context)
     with Progress("Searching", most_trials(settings)) as bar:
         best = 0.0
 
@@ -103,7 +105,11 @@ def find(chain: Chain, rungs: Sequence[Rung], guides: Sequence[Reference]) -> Re
             job.tracker.trial(job.parent, _name(trial), {**dict(trial.candidate.values), **how}, vars(outcome))
             bar.advance(note=f"val macro-F1 {outcome.macro_f1:.3f}  best {best:.3f}")
 
-        return search_space(space, settings, objective, memo, seed=job.params.seed, workers=WORKERS, tell=tell)
+        found = search_space(space, settings, objective, memo, seed=job.params.seed, workers=WORKERS, tell=tell)
+    chain.found = keep_search(
+        job, found, digest_value([context, settings.model_dump(mode="json")]), chain.census, guides
+    )
+    return found
 
 
 def _name(trial: Trial) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from outcrop.learning.search import Result
 from outcrop.record.digests import digest_folder
 from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile
@@ -27,9 +28,17 @@ UNRECORDED = ("report",)
 
 
 def keep_step(
-    job: Job, title: str, made: Reference, ingredients: Mapping[str, Any], inputs: Mapping[str, Any]
+    job: Job,
+    title: str,
+    made: Reference,
+    ingredients: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    search: str | None = None,
 ) -> str | None:
-    """Record a step that was run or found done, once; the run in MLflow names the record."""
+    """Record a step that was run or found done, once; the run in MLflow names the record.
+
+    ``search`` is the record of the search that its parameters come from.
+    """
     if made.step in UNRECORDED:
         return None
     archive = archive_of(job.workspace)
@@ -38,6 +47,8 @@ def keep_step(
     parents = {role: record_of(job.workspace, parent.run_id) for role, parent in _references("", inputs)}
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
+    if search:
+        parents["search"] = search
     files, facts, digests = _model(job, made) if _is_model(job, made) else ({}, {}, {})
     if made.step == "validate":
         digests["census"] = census_digest(made, job.workspace)
@@ -67,6 +78,27 @@ def keep_step(
     )
     job.tracker.of(made.run_id).tags({RECORD: record})
     return record
+
+
+def keep_search(job: Job, found: Result, context: str, census: Reference, guides: Sequence[Reference]) -> str:
+    """Record a search by all that its result depends on."""
+    folder = job.workspace.state / "work" / job.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    trials = folder / "search.json"
+    trials.write_text(json.dumps(found.dump(), indent=1), encoding="utf-8")
+    parents = {"validated": record_of(job.workspace, census.run_id)}
+    parents |= {f"guides/{n}": record_of(job.workspace, each.run_id) for n, each in enumerate(guides, 1)}
+    facts = {"winner": found.winner.candidate.changes(), "found_by": found.found_by}
+    return keep(
+        job.workspace,
+        job.survey.survey,
+        "search",
+        "search",
+        context,
+        inputs=parents,
+        evidence={"search.json": trials},
+        facts=facts,
+    )
 
 
 def block_names(sites: Sequence[Site], census: Census) -> dict[str, list[str]]:

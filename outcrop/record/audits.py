@@ -125,9 +125,24 @@ def _key_faults(chain: Chain) -> Iterator[str]:
             yield f"the key of {record.kind} {record.name} is not that of its ingredients"
         named = set(_leaves(record.made.ingredients["inputs"]))
         for role, parent in record.inputs.items():
-            known = _digests(chain.lineage.records.get(parent))
+            other = chain.lineage.records.get(parent)
+            if other is not None and other.kind == "search":  # its winner stands among the parameters
+                known = (
+                    set() if _is_among(other.facts.get("winner", {}), record.made.ingredients["params"]) else {parent}
+                )
+            else:
+                known = _digests(other)
             if known and not known & named:
                 yield f"{record.kind} {record.name} was not made from the {role} that it names: its key knows another"
+
+
+def _is_among(winner: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Whether a step took what a search has found, as far as it reads those sections."""
+    return all(
+        _is_among(value, params[name]) if isinstance(value, Mapping) else params[name] == value
+        for name, value in winner.items()
+        if name in params
+    )
 
 
 def _digests(parent: Record | None) -> set[str]:

@@ -239,6 +239,23 @@ def test_an_audit_of_what_is_sound_says_so_offline(
     assert "macro-F1" in Path(told["card"]).read_text()
 
 
+def test_a_replay_gives_the_same_bytes(audited: Audited, tmp_path: Path) -> None:
+    """Teacher, two assistants and the student, each trained again on what the others gave when trained again."""
+    from tasks.audit import audit_model
+
+    copy = audited.copy(tmp_path)
+    audit, _ = audit_model(copy.workspace, "student@champion", audited.public, replay=True)
+    replayed = {check.name: check.finding for check in audit.checks if check.part == "replay"}
+    assert audit.verdict == "ok"
+    assert list(replayed)[-2:] == ["distilled", "metrics"]
+    assert [told for name, told in replayed.items() if name != "metrics"] == ["the same bytes"] * 4
+    (copy.bench.root / "constraints.txt").write_text("")
+    audit, _ = audit_model(copy.workspace, "student@champion", audited.public, replay=True)
+    assert [(check.status, check.finding) for check in audit.checks if check.part == "replay"] == [
+        ("not possible", f"the lock file has changed since; check out commit {audited.subject().made.commit[:12]}")
+    ]
+
+
 def test_an_audit_needs_nothing_but_a_clone_and_the_data_store(audited: Audited, tmp_path: Path) -> None:
     """The records come with the clone; weights and DVC's cache are the store. There is no registry and no checkout."""
     from tasks.audit import audit_model

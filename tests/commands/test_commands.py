@@ -10,7 +10,22 @@ from benches import Bench
 Trained = tuple[Bench, dict[str, Any]]
 
 
-@pytest.mark.parametrize("command", ["retrain", "ingest", "sites", "validate", "simulate", "doctor"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "retrain",
+        "ingest",
+        "sites",
+        "validate",
+        "simulate",
+        "doctor",
+        "audit",
+        "promote",
+        "rollback",
+        "lineage",
+        "retract",
+    ],
+)
 def test_every_command_shows_an_example(command: str, bench: Bench) -> None:
     done = bench.run(command, "--help")
     assert done.returncode == 0

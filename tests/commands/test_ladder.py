@@ -11,6 +11,9 @@ import pytest
 import yaml
 from benches import Bench, Caller, change, make_bench
 
+from tasks.records import archive_of
+from tasks.workspace import Workspace
+
 METHODS = ["control", "direct", "direct_equal_compute", "progressive", "shuffled_teacher"]
 RUNGS = ["all", ["thermal"], ["rgb"]]
 SEARCH = {
@@ -100,6 +103,10 @@ def test_a_search_writes_parameters_that_a_retraining_takes(told: Told, searched
     assert within["control"]["macro_f1"] == result["control"]["macro_f1"]
     assert within["search"] == {"winner": searched["winner"], "found_by": searched["found_by"]}
     assert result["search"] is None
+    archive = archive_of(Workspace(bench.root))
+    (_, search), *_ = archive.of_kind("search")
+    assert search.facts["winner"] == searched["winner"]
+    assert any(record.inputs.get("search") == search.id for _, record in archive.of_kind("model"))
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 
