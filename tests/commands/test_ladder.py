@@ -106,7 +106,7 @@ def test_a_search_writes_parameters_that_a_retraining_takes(told: Told, searched
     archive = archive_of(Workspace(bench.root))
     (_, search), *_ = archive.of_kind("search")
     assert search.facts["winner"] == searched["winner"]
-    assert any(record.inputs.get("search") == search.id for _, record in archive.of_kind("model"))
+    assert {archive.read(name).kind for name in search.inputs.values()} == {"validation", "guide"}
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 
