@@ -99,7 +99,10 @@ def _meet(
 ) -> Judgement:
     """The champion's scores on the challenger's test blocks, and what the gate says of both."""
     material = gather(job, validated)
-    served = load_model(registry.folder(champion))
+    folder = registry.folder(champion)
+    if folder is None:
+        raise RecordError("the champion's files are gone from the registry", where=champion.uri, remedy=MOVED)
+    served = load_model(folder)
     if served.config.classes != material.census.class_names:
         return Judgement("inconclusive", "the champion knows another vocabulary")
     lacking = [entry.modality for entry in served.config.inputs if entry.modality not in job.survey.modalities]
@@ -186,13 +189,14 @@ def crown(
     """
     key = signing_key()
     told = {**facts, "signer": fingerprint(key, os.environ.get(PASSWORD)) if key else None}
-    kept = decide(workspace, survey, "promotion", challenger, inputs, told)
-    registry.set_alias(challenger.name, CHAMPION, challenger.version)
-    note_head(workspace, registry, challenger.name)
-    if key:
-        archive, days = archive_of(workspace), load_params(workspace.params).promote.signature_days
-        files = signed_files(archive, archive.read(inputs["challenger"]))
-        sign(archive, kept, files, key, days, os.environ.get(PASSWORD))
+    archive, days = archive_of(workspace), load_params(workspace.params).promote.signature_days
+    with archive.ledger.writing():  # nobody comes between the line, the alias and the signature
+        kept = decide(workspace, survey, "promotion", challenger, inputs, told)
+        registry.set_alias(challenger.name, CHAMPION, challenger.version)
+        note_head(workspace, registry, challenger.name)
+        if key:
+            files = signed_files(archive, archive.read(inputs["challenger"]))
+            sign(archive, kept, files, key, days, os.environ.get(PASSWORD))
     return Decision("promoted", str(facts["reason"]), challenger.version, kept)
 
 

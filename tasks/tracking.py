@@ -206,10 +206,14 @@ class Registry:
         except MlflowException:
             return None
 
-    def folder(self, version: Version) -> Path:
-        """The folder from which a version is served."""
-        served = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, tracking_uri=self.uri)
-        return Path(served) / "data" / "model"
+    def folder(self, version: Version) -> Path | None:
+        """The folder from which a version is served; None where its files are out of reach."""
+        try:
+            served = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, tracking_uri=self.uri)
+        except (MlflowException, OSError):
+            return None
+        folder = Path(served) / "data" / "model"
+        return folder if folder.is_dir() else None
 
 
 def _version(found: ModelVersion) -> Version:

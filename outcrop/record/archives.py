@@ -86,6 +86,10 @@ class Archive:
         """Where a record lies."""
         return self.folder / f"{record}.json"
 
+    def names(self) -> list[str]:
+        """All records that lie here, whether the ledger names them or not."""
+        return [path.stem for path in self.folder.glob("*.json") if len(path.stem) == len(digest_bytes(b""))]
+
     def read(self, record: str) -> Record:
         """Read a record and check that it is the one that it is named after.
 

@@ -86,6 +86,10 @@ def check_ledger(audit: Audit, archive: Archive) -> None:
     """The chain of the ledger's lines."""
     lines = archive.ledger.lines()
     audit.ask("ledger", "chain", check_chain(lines, archive.project), f"{len(lines)} lines, each follows from the last")
+    entered = {entry.record for entry in archive.ledger.readable()}
+    astray = sorted(name for name in archive.names() if name not in entered)
+    lost = f"{len(astray)} records are in no line: lines were removed, or a run was killed and not started again"
+    audit.ask("ledger", "complete", [lost] if astray else [], "every record has its line")
 
 
 def check_graph(audit: Audit, chain: Chain) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,16 @@ def change_project(audited: Audited) -> None:
 def register_unrecorded(audited: Audited) -> None:
     version = audited.client.get_model_version("tiny-student", "1")
     audited.client.create_model_version("tiny-student", version.source)
+
+
+def serve_another(audited: Audited) -> None:
+    """Let version 1 be served from the files of version 2: in the database, for MLflow itself does not."""
+    with sqlite3.connect(audited.bench.root / ".outcrop" / "mlflow.db") as database:
+        (other,) = database.execute(
+            "SELECT source FROM model_versions WHERE name = 'tiny-student' AND version = 2"
+        ).fetchone()
+        database.execute("UPDATE model_versions SET source = ? WHERE name = 'tiny-student' AND version = 1", (other,))
+    database.close()
 
 
 def swap_parent(audited: Audited) -> None:
@@ -181,6 +192,8 @@ CASES = [
         "moved behind the ledger's back: tiny-student@champion is version 2, promoted was version 1",
     ),
     Case("a model without a record", register_unrecorded, "version 3 of tiny-student was registered without a record"),
+    Case("a model served from other files", serve_another, "tiny-student/1 is served from other bytes"),
+    Case("a record in no line", lambda a: a.rewrite_ledger(lambda ls: ls[:-1]), "1 records are in no line"),
     Case("a swapped parent", swap_parent, "was not made from the guides/3 that it names"),
     Case("a metric edited in MLflow", edit_metric, r"MLflow shows distilled\.macro_f1 = 0\.99"),
     Case("a commit that is gone", lose_commits, r"commit [0-9a-f]{12} is gone"),
