@@ -31,12 +31,13 @@ class Chain:
         keep_step(self.job, title, self.done[title].reference, ingredients, inputs, self.found)
         return self.done[title].reference
 
-    def validate(self) -> Reference:
+    def validate(self, *, labels: bool = True) -> Reference:
         """What every other step starts from."""
         survey = self.job.survey
         declared = digest_value(survey.model_dump(mode="json", include={"classes", "modalities"}))
         asked = {"declared": declared, "expectations": expectations_digest(self.job.workspace, survey)}
-        return self.run(validate, "validate", {**self.job.hashes, **asked})
+        told = {} if labels else {"labels": False}
+        return self.run(validate, "validate", {**self.job.hashes, **asked, **told}, **told)
 
     @property
     def census(self) -> Reference:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.lineage import app as lineage_app
+from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
@@ -23,6 +24,7 @@ app = typer.Typer(
 
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
+app.command()(onboard)
 
 
 def main() -> None:

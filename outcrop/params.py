@@ -25,6 +25,8 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+#: Ways of adapting to a new site.
+Way = Literal["batch_norm", "prototypes", "logistic", "redistilled"]
 Modalities = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
@@ -244,6 +246,30 @@ class Forest(Section):
     samples: Positive
 
 
+class Onboard(Section):
+    """How a student is adapted to a new site; see `outcrop.learning.adaptation`. Strengths hold weights at the source's.
+
+    ``rungs`` are climbed in their order, which is that of the ladder, whatever order they are listed in.
+    """
+
+    rungs: Annotated[tuple[Way, ...], Field(min_length=1)]
+    sampling: Literal["random", "by_class"]
+    batch_norm_prior: Annotated[float, Field(gt=0)]
+    prototype_prior: Annotated[float, Field(gt=0)]
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    teacher_strength: Annotated[float, Field(gt=0)]
+    ridge: Annotated[float, Field(gt=0)]
+    smoothing: Annotated[float, Field(gt=0, lt=1)]
+    balance: Share
+    cells: Positive
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    accuracy: Share
+    next_points: Positive
+    curve: Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)]
+    draws: Positive
+    reference_cells: Positive
+
+
 class Simulate(Section):
     size: Annotated[int, Field(ge=48)]
     seed: Seed
@@ -267,6 +293,7 @@ class Params(Section):
     evaluate: Evaluate
     promote: Promote
     forest: Forest
+    onboard: Onboard
     simulate: Simulate
 
     @model_validator(mode="after")

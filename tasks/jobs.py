@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from outcrop.learning.devices import device_kind
 from outcrop.params import Params
@@ -42,19 +43,21 @@ def open_job(
     *,
     flow: str,
     steps: Sequence[str],
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Job]:
     """Begin the flow's run, or take up the one with the same key; it ends FINISHED or FAILED.
 
-    ``steps`` are the task modules whose code decides what the flow gives.
+    ``steps`` are the task modules whose code decides what the flow gives; ``about`` are digests of what else does.
     """
     tracker = Tracker.open(workspace, survey.survey)
-    key = _flow_key(workspace, survey, params, hashes, flow, steps)
+    key = _flow_key(workspace, survey, params, {**hashes, **about}, flow, steps)
     commit = read_commit(workspace.root)
     tags = {
         "mlflow.source.git.commit": commit.sha or "none",
         "dirty": str(commit.dirty).lower(),
         "device": device_kind(),
         **{f"dvc.{site}": digest for site, digest in hashes.items()},
+        **{f"outcrop.{name}": digest for name, digest in about.items()},
     }
     parent = tracker.parent(key, f"{flow} {survey.survey}", tags)
     try:

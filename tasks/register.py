@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.decide import read_decision
 from tasks.jobs import Job
 from tasks.learning import model_digest, read_model_uri
 from tasks.records import record_of
@@ -33,3 +34,12 @@ def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
         )
         registered.append(Registered(role, uri, digest))
     return registered
+
+
+@task(name="register-adapted", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+def register_adapted(job: Job, site: str, adapted: Reference, decided: Reference) -> str | None:
+    """Register a student that was adapted to a site as `<survey>-student-<site>`; None where it was not adopted."""
+    if read_decision(decided, job)["outcome"] != "adopt":
+        return None
+    uri, digest = read_model_uri(adapted, job.workspace), model_digest(adapted, job.workspace)
+    return job.tracker.register(f"{job.survey.survey}-student-{site}", uri, digest)

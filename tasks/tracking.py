@@ -19,6 +19,7 @@ from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
 from outcrop.record.provenance import SOURCE, Commit
+from outcrop.errors import ModelError
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
 #: Tag of runs and of versions of models: the record of what they hold.
 RECORD = "outcrop.record"
+#: The alias of the model in service.
+CHAMPION = "champion"
 #: Values longer than this are not accepted by MLflow's database as parameters.
 LONGEST_PARAM = 6000
 
@@ -139,6 +142,60 @@ class Tracker:
             return f"models:/{name}/{version.version}"
         created = mlflow.register_model(model_uri, name, tags={"digest": digest, RECORD: record})
         return f"models:/{name}/{created.version}"
+
+    def fetch(self, survey: str, asked: str) -> "Fetched":
+        """The files of a registered model of a survey.
+
+        Parameters
+        ----------
+        asked : ``student@champion`` (a role and an alias), ``student/3`` (a version) or ``student`` (the newest)
+
+        Raises
+        ------
+        ModelError : there is no such model, or its files are gone.
+        """
+        role, alias, name = *asked.partition("@")[::2], f"{survey}-{asked.partition('@')[0].partition('/')[0]}"
+        number = role.partition("/")[2]
+        versions = {str(each.version): each for each in self.client.search_model_versions(f"name = '{name}'")}
+        if not versions:
+            raise ModelError(
+                f"there is no registered model {name}",
+                where=asked,
+                remedy="run `outcrop retrain` first, or name another",
+            )
+        wanted = self._alias(name, alias) if alias else number or max(versions, key=int)
+        if wanted is None and alias == CHAMPION:
+            wanted = max(versions, key=int)  # before the first promotion the newest is the one in service
+        if wanted not in versions:
+            known = ", ".join(f"{role.partition('/')[0]}/{version}" for version in sorted(versions, key=int))
+            raise ModelError(
+                f"model {name} has no version {alias or number}", where=asked, remedy=f"name one of {known}"
+            )
+        try:
+            files = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{wanted}")
+        except (MlflowException, OSError) as cause:
+            raise ModelError(
+                f"the files of model {name}, version {wanted}, are gone", where=asked, remedy="train it again"
+            ) from cause
+        return Fetched(f"models:/{name}/{wanted}", Path(files) / "data" / "model")
+
+    def _alias(self, name: str, alias: str) -> str | None:
+        found = self.client.get_registered_model(name).aliases
+        return None if alias not in found else str(found[alias])
+
+    def fetch_if_there(self, survey: str, asked: str) -> "Fetched | None":
+        """The same; None where no such model is registered."""
+        role = asked.partition("@")[0].partition("/")[0]
+        there = self.client.search_registered_models(f"name = '{survey}-{role}'")
+        return self.fetch(survey, asked) if there else None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A registered model: its URI and the folder of its two files."""
+
+    uri: str
+    folder: Path
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from tasks.workspace import Workspace
 
 #: Sections of the parameters that the census and its checks depend on.
 SECTIONS = ("footprint", "sites")
+#: The tables that speak of labels.
+OF_LABELS = ("classes", "support", "sites")
 VERDICT, TABLES = "validation.json", "tables"
 
 
@@ -177,15 +179,15 @@ def _validate(context: Any, table: str, frame: pd.DataFrame, expectations: Seque
 
 
 @step("validate")
-def validate(job: Job, key: str) -> dict[str, str]:
-    """Census and verdict; critical findings stop the flow.
+def validate(job: Job, key: str, labels: bool = True) -> dict[str, str]:
+    """Census and verdict; critical findings stop the flow. Without ``labels``, what is asked of them is not asked.
 
     Raises
     ------
     DataError : one sentence that holds every critical finding.
     """
     with job.tracker.step(job.parent, "validate", key) as run, results_of(job.workspace, "validate", key) as folder:
-        verdict = examine(job.workspace, job.survey, job.sites, job.params, folder)
+        verdict = examine(job.workspace, job.survey, job.sites, job.params, folder, labels=labels)
         run.files([folder / VERDICT, folder / "census.json"])
         run.tags({"validation": _gravest(verdict)})
         run.inputs(job.hashes)
@@ -193,15 +195,21 @@ def validate(job: Job, key: str) -> dict[str, str]:
     return refer(job.workspace, "validate", key, run.run_id)
 
 
-def examine(workspace: Workspace, survey: Survey, sites: Sequence[Site], params: Params, folder: Path) -> Verdict:
+def examine(
+    workspace: Workspace, survey: Survey, sites: Sequence[Site], params: Params, folder: Path, *, labels: bool = True
+) -> Verdict:
     """Take the census into ``folder``, judge it, and write the verdict and the judged tables beside it.
+
+    Parameters
+    ----------
+    labels : judge the sites' labels too; a site that is not trained on needs none
 
     Raises
     ------
     SurveyError : the survey's expectations cannot be used.
     """
     place = workspace.root / survey.expectations
-    suites = read_suites(place)
+    suites = {name: suite for name, suite in read_suites(place).items() if labels or name not in OF_LABELS}
     compiled(suites, place)  # before minutes of reading
     with Progress("Reading blocks", _block_count(sites)) as progress:
         census = take_census(sites, params.footprint, declared_ranges(survey), folder, progress.advance)

@@ -37,8 +37,8 @@ def classify(
     DataError : words that are neither classes nor in the survey's mapping; the table is damaged.
     """
     words = _own_words(features, entry, raw) if entry.join is None else _joined_words(features, entry, raw)
-    vocabulary = _vocabulary(survey)
-    unknown = sorted({word for said in words for word in said or ()} - set(vocabulary))
+    known = vocabulary(survey)
+    unknown = sorted({word for said in words for word in said or ()} - set(known))
     if unknown:
         raise DataError(
             f"the survey has no class for {counted(len(unknown), 'word')} of `{entry.attribute}` "
@@ -46,7 +46,7 @@ def classify(
             where=raw / (entry.join.table if entry.join else entry.file),
             remedy="add what they mean to `mapping` of the survey",
         )
-    meanings = [{vocabulary[word] for word in said or ()} for said in words]
+    meanings = [{known[word] for word in said or ()} for said in words]
     places = [min(meaning) if len(meaning) == 1 else NO_LABEL for meaning in meanings]
     return np.array(places, dtype=np.uint8), _tell(words, meanings, entry)
 
@@ -76,7 +76,7 @@ def _joined_words(features: "gpd.GeoDataFrame", entry: PolygonEntry | PointEntry
     return [rows.get(found) for found in texts(column(features, key, raw / entry.file))]
 
 
-def _vocabulary(survey: Survey) -> dict[str, int]:
+def vocabulary(survey: Survey) -> dict[str, int]:
     """Places of the words that the survey knows: classes by name, by what the mapping says, and by value."""
     places = {entry.name: place for place, entry in enumerate(survey.classes)}
     mapped = {word: NO_LABEL if name is None else places[name] for word, name in survey.mapping.items()}

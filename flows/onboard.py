@@ -1,0 +1,151 @@
+"""Flow `onboard`: validate -> adapt -> appraise -> decide -> register -> report, for a new site with few labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.chain import Chain
+from flows.openings import alone
+from outcrop.errors import SurveyError
+from outcrop.learning.adaptation.supports import check_model
+from outcrop.learning.models import load_model
+from outcrop.params import Params, Sites
+from outcrop.record.digests import digest_file, digest_folder, digest_value
+from outcrop.survey.field_labels import read_field_labels
+from outcrop.survey.roles import with_roles
+from outcrop.survey.sites import Site, read_site
+from outcrop.survey.surveys import Survey, load_survey
+from tasks import adapt, appraise, decide, register
+from tasks import onboard as telling
+from tasks.adapt import Newcomer
+from tasks.data import ensure_sites
+from tasks.jobs import open_job
+from tasks.onboard import summarise
+from tasks.progress import say
+from tasks.steps import Reference
+from tasks.tracking import Tracker
+from tasks.workspace import Workspace
+
+#: The task modules whose code decides what onboarding gives.
+STEPS = ("validate", "adapt", "appraise", "decide", "onboard")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command was asked for: the site, its labels, and the model to adapt."""
+
+    site: str
+    labels: Path
+    model: str
+    allow_new_classes: bool
+
+
+def run_onboard(workspace: Workspace, survey: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Onboard a site, one run of the survey at a time.
+
+    Raises
+    ------
+    SurveyError : the survey does not have the site, or trains on it.
+    DataError, SiteError, ModelError : labels, site or model cannot be used.
+    """
+    with alone(workspace, survey, overrides):
+        loaded, params = load_survey(survey, workspace.params, overrides)
+        check_asked(loaded, params, asked, survey)
+        return onboard(workspace.root, survey, asked, overrides)
+
+
+def check_asked(survey: Survey, params: Params, asked: Asked, path: Path) -> None:
+    """What can be refused before anything is started.
+
+    Raises
+    ------
+    SurveyError : the survey does not have the site, or trains on it.
+    """
+    if asked.site not in survey.sites:
+        raise SurveyError(
+            f"the survey has no site {asked.site}",
+            where=path,
+            remedy=f"add it under `sites`, or name one of {', '.join(survey.sites)}",
+        )
+    if params.sites.train == "all" or asked.site in params.sites.train:
+        raise SurveyError(
+            f"the survey trains on site {asked.site}: it is not new",
+            where=path,
+            remedy="list the sites to train on in `sites.train` of the survey's params, without it",
+        )
+
+
+@flow(name="onboard", validate_parameters=False)
+def onboard(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Adapt a model to a site, measure it, decide, register and report; steps that are current are not repeated."""
+    workspace = Workspace(root)
+    survey, params = load_survey(survey_file, workspace.params, overrides)
+    hashes = ensure_sites(workspace, survey, params, say)
+    newcomer, site = open_newcomer(workspace, survey, params, asked)
+    alone_with = params.model_copy(update={"sites": Sites(train=(site.name,), test=(site.name,))})
+    (here,) = with_roles([site], alone_with.sites)
+    about = {
+        "labels": digest_file(newcomer.labels),
+        "student": newcomer.student_digest,
+        "teacher": newcomer.teacher_digest or "none",
+        "new_classes": str(newcomer.allow_new_classes),
+    }
+    data = {site.name: hashes[site.name]}
+    title = f"onboard {site.name}"
+    with open_job(workspace, survey, alone_with, (here,), data, flow=title, steps=STEPS, about=about) as job:
+        chain = Chain(job)
+        chain.validate(labels=False)
+        sources = Chain(replace(job, params=params, sites=newcomer.sources, hashes=_of(hashes, newcomer.sources)))
+        sources.validate()
+        return _climb(chain, sources, newcomer, about)
+
+
+def _climb(chain: Chain, sources: Chain, newcomer: Newcomer, about: Mapping[str, str]) -> dict[str, Any]:
+    depends = {**chain.seen, "sources": digest_value(sources.seen), **about}
+    seen: dict[str, Reference] = {"validated": chain.census, "known": sources.census}
+    adapted = chain.run(adapt, "adapt", depends, newcomer=newcomer, **seen)
+    depends |= {"adapt": adapted.digest}
+    appraised = chain.run(appraise, "appraise", depends, newcomer=newcomer, adapted=adapted, **seen)
+    depends |= {"appraise": appraised.digest}
+    decided = chain.run(decide, "decide", depends, newcomer=newcomer, adapted=adapted, appraised=appraised)
+    registered = register.register_adapted(chain.job, newcomer.site, adapted, decided)
+    depends |= {"decide": decided.digest, "flow": chain.job.flow_key, "model": registered or ""}
+    made = {"adapted": adapted, "appraised": appraised, "decided": decided}
+    told = chain.run(telling, "report", depends, newcomer=newcomer, model=registered, **made, **seen)
+    return summarise(chain.job, newcomer, told, registered, chain.done, **made)
+
+
+def open_newcomer(workspace: Workspace, survey: Survey, params: Params, asked: Asked) -> tuple[Newcomer, Site]:
+    """Find the models, and check that they, the site and the labels fit one another.
+
+    Raises
+    ------
+    ModelError, DataError, SurveyError : the first thing that does not fit.
+    """
+    site = read_site(workspace.sites / asked.site)
+    tracker = Tracker.open(workspace, survey.survey)
+    student = tracker.fetch(survey.survey, asked.model)
+    check_model(load_model(student.folder), site)
+    read_field_labels(asked.labels, site, survey, allow_new_classes=asked.allow_new_classes)
+    teacher = tracker.fetch_if_there(survey.survey, "teacher")
+    names = [name for name in survey.sites if name in params.sites.train]
+    sources = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
+    newcomer = Newcomer(
+        site=asked.site,
+        labels=asked.labels.resolve(),
+        allow_new_classes=asked.allow_new_classes,
+        model=student.uri,
+        student=student.folder,
+        student_digest=digest_folder(student.folder),
+        teacher=teacher and teacher.folder,
+        teacher_digest=teacher and digest_folder(teacher.folder),
+        sources=tuple(each for each in sources if each.name in names),
+    )
+    return newcomer, site
+
+
+def _of(hashes: Mapping[str, str], sites: tuple[Site, ...]) -> dict[str, str]:
+    return {site.name: hashes[site.name] for site in sites}

@@ -1,0 +1,193 @@
+"""All that is known of a new site before its labels are looked at, computed once: the labels then cost milliseconds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from torch import Tensor, nn
+
+from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
+from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look
+from outcrop.learning.adaptation.redistillation import Pairs, Places
+from outcrop.learning.adaptation.statistics import blend_statistics, guarding_weights
+from outcrop.learning.material import Material
+from outcrop.learning.models import Model
+from outcrop.learning.recipes import SWEEP_BATCH, training_labels
+from outcrop.params import Onboard
+from outcrop.survey.cells import CellSet, paired_cells
+from outcrop.survey.patches import BlockPool, sweep
+
+#: The student as it came, and with statistics of the site.
+SOURCE, BLENDED = "source", "batch_norm"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A network with its trunk fixed: its last layer, and where the source's classes lie among its features."""
+
+    network: nn.Module
+    head: Head
+    prototypes: Prototypes
+
+
+@dataclass(frozen=True)
+class Support:
+    """Labelled cells of the site.
+
+    Parameters
+    ----------
+    classes : (n,) place among the classes of the adapted model
+    places : (n, 3) scene, row, column
+    features : by base, (n, d)
+    teacher : (n, d) features of the teacher, if it can see the site
+    """
+
+    classes: Classes
+    places: Places
+    features: Mapping[str, Array]
+    teacher: Array | None = None
+
+    def __len__(self) -> int:
+        """Number of labels."""
+        return len(self.classes)
+
+    def take(self, chosen: NDArray[np.intp]) -> "Support":
+        """Some of them."""
+        return Support(
+            self.classes[chosen],
+            self.places[chosen],
+            {name: values[chosen] for name, values in self.features.items()},
+            None if self.teacher is None else self.teacher[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a site without its labels.
+
+    Parameters
+    ----------
+    bases : the student, and the student with the site's statistics
+    pairs : by base, unlabelled cells and what the teacher sees of them; empty where it cannot see the site
+    unlabelled : by base, (m, d) features of the unlabelled cells
+    places : (m, 3) of the unlabelled cells
+    teacher : the teacher's last layer
+    reach : cells that two patches must be apart to share no pixel
+    """
+
+    bases: Mapping[str, Base]
+    pairs: Mapping[str, Pairs]
+    unlabelled: Mapping[str, Array]
+    places: Places
+    teacher: Head | None
+    reach: int
+
+
+def gather_evidence(site: Material, sources: Material, student: Model, teacher: Model | None, seed: int) -> Evidence:
+    """Look at the unlabelled training cells of a site, and at the labelled ones of the sources, through all networks.
+
+    Parameters
+    ----------
+    site, sources : material of the new site, and of the sites that the models were trained on
+    teacher : None where the site lacks its sensors
+    """
+    params = site.params.onboard
+    cells = paired_cells(site.reader, "train", params.cells, seed)
+    device = site.fabric.device
+    student_network = site.fabric.to_device(student.network).eval()
+    modalities = [entry.modality for entry in student.config.inputs]
+    patches = _patches(site, cells, modalities)
+    home = known_cells(sources, student, student_network)
+    networks = {SOURCE: student_network}
+    if "batch_norm" in params.rungs and has_statistics(student_network):
+        shares = torch.from_numpy(np.bincount(home.labels, minlength=len(student.config.classes)) / len(home.labels))
+        networks[BLENDED] = _blended(student_network, patches, shares.float(), _blocks(site, cells), params)
+    bases = {}
+    for name, network in networks.items():
+        seen = home if name == SOURCE else known_cells(sources, student, network)
+        bases[name] = Base(network, head_of(network), prototypes_of(seen))
+    unlabelled = {name: _in_pieces(network, patches) for name, network in networks.items()}
+    places = places_of(site, cells)
+    evidence = Evidence(bases, {}, unlabelled, places, None, site.census.footprint)
+    if teacher is None:
+        return evidence
+    guide = site.fabric.to_device(teacher.network).eval()
+    inputs = [entry.modality for entry in teacher.config.inputs]
+    pool = BlockPool(site.reader, inputs, site.params.patches.pool_mb)
+    seen = look(guide, sweep(pool, cells, SWEEP_BATCH), inputs, device)
+    head = head_of(guide)
+    said = head.probabilities(seen.features.astype(np.float64))
+    pairs = {name: _paired(values, seen.features, places, said, params) for name, values in unlabelled.items()}
+    return replace(evidence, pairs=pairs, teacher=head)
+
+
+def _paired(student: Array, teacher: NDArray, places: Places, said: Array, params: Onboard) -> Pairs:
+    weights = np.ones(len(student))
+    pairs = Pairs(student, teacher.astype(np.float64), places, weights, params.ridge, params.smoothing)
+    return pairs.balanced(said, params.balance)
+
+
+def has_statistics(network: nn.Module) -> bool:
+    """Whether a network normalises by statistics of its training."""
+    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+
+
+def known_cells(sources: Material, student: Model, network: nn.Module) -> Seen:
+    """The labelled training cells of the sources, as a network sees them."""
+    modalities = [entry.modality for entry in student.config.inputs]
+    pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
+    batches = sweep(pool, training_labels(sources), SWEEP_BATCH)
+    return look(network, batches, modalities, sources.fabric.device)
+
+
+def prototypes_of(seen: Seen) -> Prototypes:
+    """Class means, and the inverse covariance within classes, shrunk by Ledoit & Wolf (2004)."""
+    features = seen.features.astype(np.float64)
+    classes = int(seen.labels.max()) + 1
+    everything = features.mean(axis=0)
+    own = [features[seen.labels == label] for label in range(classes)]
+    means = np.stack([part.mean(axis=0) if len(part) else everything for part in own])
+    within = LedoitWolf(assume_centered=True).fit(features - means[seen.labels])
+    return Prototypes(means, np.asarray(within.precision_))
+
+
+def places_of(material: Material, cells: CellSet) -> Places:
+    """Scene, row and column (n, 3) of every cell of a set, in the order of `sweep`."""
+    rows = []
+    for block in cells.blocks:
+        entry = material.census.blocks[block]
+        positions = cells.positions(int(block), material.reader)
+        row, col = positions // entry.tile.width + entry.tile.row, positions % entry.tile.width + entry.tile.col
+        rows.append(np.stack([np.full(len(positions), entry.scene), row, col], axis=1))
+    return np.concatenate(rows).astype(np.intp)
+
+
+def _blocks(material: Material, cells: CellSet) -> int:
+    """Blocks that hold cells of a set: what counts as independent everywhere else does so here."""
+    return len(cells.blocks)
+
+
+def _patches(material: Material, cells: CellSet, modalities: list[str]) -> dict[str, Tensor]:
+    pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
+    batches = [batch.patches for batch in sweep(pool, cells, SWEEP_BATCH)]
+    joined = {name: np.concatenate([batch[name] for batch in batches]) for name in modalities}
+    return {name: torch.from_numpy(values).to(material.fabric.device) for name, values in joined.items()}
+
+
+def _blended(network: nn.Module, patches: dict[str, Tensor], usual: Tensor, blocks: int, params: Onboard) -> nn.Module:
+    with torch.inference_mode():
+        said = torch.cat([network(piece).logits.softmax(dim=1) for piece in _pieces(patches)])
+    weights, left = guarding_weights(said, usual.to(said.device))
+    return blend_statistics(network, patches, weights, blocks * left, params.batch_norm_prior)
+
+
+def _in_pieces(network: nn.Module, patches: dict[str, Tensor]) -> Array:
+    return np.concatenate([features_of(network, piece) for piece in _pieces(patches)]).astype(np.float64)
+
+
+def _pieces(patches: dict[str, Tensor]) -> Iterable[dict[str, Tensor]]:
+    parts = {name: torch.split(values, SWEEP_BATCH) for name, values in patches.items()}
+    return [dict(zip(parts, each, strict=True)) for each in zip(*parts.values(), strict=True)]

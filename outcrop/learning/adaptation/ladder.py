@@ -1,0 +1,78 @@
+"""The ladder: the ways of adapting a student to a site, from the one that changes nothing to the most thorough."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from outcrop.learning.adaptation.choice import Choice, Fit, Indices, Rung, choose
+from outcrop.learning.adaptation.evidence import BLENDED, SOURCE, Evidence, Support
+from outcrop.learning.adaptation.heads import Head, fit_logistic, fit_prototypes
+from outcrop.params import Onboard
+
+#: The rung that takes a base as it is.
+_FIRST = {SOURCE: "none", BLENDED: "batch_norm"}
+
+
+@dataclass(frozen=True)
+class _Fitter:
+    """Makes heads of some labels of a support, over the features of one base."""
+
+    evidence: Evidence
+    support: Support
+    base: str
+    params: Onboard
+    head: Head
+
+    def unchanged(self, learnt: Indices, asked: Indices) -> Head:
+        return self.head
+
+    def prototypes(self, learnt: Indices, asked: Indices) -> Head:
+        known = self.evidence.bases[self.base].prototypes
+        features, classes = self.support.features[self.base][learnt], self.support.classes[learnt]
+        return fit_prototypes(features, classes, self.head, known, self.params.prototype_prior)
+
+    def redistilled(self, learnt: Indices, asked: Indices) -> Head:
+        assert self.evidence.teacher is not None and self.support.teacher is not None
+        new = len(self.head.bias) - len(self.evidence.teacher.bias)
+        classes = self.support.classes[learnt]
+        strength = self.params.teacher_strength
+        teacher = fit_logistic(self.support.teacher[learnt], classes, self.evidence.teacher.extended(new), strength)
+        pairs = self.evidence.pairs[self.base]
+        return pairs.taught(self.head, teacher, self.support.places[asked], self.evidence.reach)
+
+    def logistic(self, strength: float, learnt: Indices, asked: Indices) -> Head:
+        features, classes = self.support.features[self.base][learnt], self.support.classes[learnt]
+        return fit_logistic(features, classes, self.head, strength)
+
+
+def rungs_of(evidence: Evidence, support: Support, params: Onboard, classes: int) -> list[Rung]:
+    """The ladder for some labels, over each base: the student as it came, and with the site's statistics.
+
+    Parameters
+    ----------
+    classes : how many the adapted model has; those behind the student's are new to the survey
+    """
+    rungs = []
+    for name, base in evidence.bases.items():
+        head = base.head.extended(classes - len(base.head.bias))
+        fitter = _Fitter(evidence, support, name, params, head)
+        rungs.append(Rung(_FIRST[name], name, support.features[name], fitter.unchanged, None, opens=True))
+        rungs += [Rung(way, name, support.features[name], fit) for way, fit in _ways(fitter)]
+    return sorted(rungs, key=lambda rung: not rung.opens)
+
+
+def _ways(fitter: _Fitter) -> Iterator[tuple[str, Fit]]:
+    """The ways of adapting a head to labels, by name."""
+    params = fitter.params
+    if "prototypes" in params.rungs:
+        yield "prototypes", fitter.prototypes
+    if "logistic" in params.rungs:
+        for strength in sorted(params.strengths, reverse=True):
+            yield f"logistic {strength:g}", partial(fitter.logistic, strength)
+    if "redistilled" in params.rungs and fitter.evidence.teacher is not None and fitter.support.teacher is not None:
+        yield "redistilled", fitter.redistilled
+
+
+def climb(evidence: Evidence, support: Support, params: Onboard, classes: int, seed: int) -> Choice:
+    """Choose a rung by the labels of a support."""
+    return choose(rungs_of(evidence, support, params, classes), support.classes, seed)
