@@ -50,4 +50,3 @@ def onboard(
     CONSOLE.print(ladder_table(result))
     for line in sentences(result):
         CONSOLE.print(line, soft_wrap=True)
-    CONSOLE.print(f"report: {result['report']}", soft_wrap=True)

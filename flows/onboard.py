@@ -114,7 +114,7 @@ def _climb(chain: Chain, sources: Chain, newcomer: Newcomer, about: Mapping[str,
     registered = register.register_adapted(chain.job, newcomer.site, adapted, decided)
     depends |= {"decide": decided.digest, "flow": chain.job.flow_key, "model": registered or ""}
     made = {"adapted": adapted, "appraised": appraised, "decided": decided}
-    told = chain.run(telling, "report", depends, newcomer=newcomer, model=registered, **made, **seen)
+    told = chain.run(telling, "report", depends, newcomer=newcomer, model=registered, **made)
     return summarise(chain.job, newcomer, told, registered, chain.done, **made)
 
 

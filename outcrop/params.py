@@ -247,7 +247,7 @@ class Forest(Section):
 
 
 class Onboard(Section):
-    """How a student is adapted to a new site; see `outcrop.learning.adaptation`. Strengths hold weights at the source's.
+    """How a student is adapted to a new site; see `outcrop.learning.adaptation`. Strengths hold heads at the source's.
 
     ``rungs`` are climbed in their order, which is that of the ladder, whatever order they are listed in.
     """

@@ -1,24 +1,32 @@
-"""Step `adapt`: climb the ladder with a new site's labels; keep the model and how it was chosen."""
+"""Step `adapt`: climb the ladder with a new site's labels; keep the model, its choice, and where to label next."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from outcrop.field.waypoints import write_waypoints
 from outcrop.learning.adaptation.adapted import Adapted, adapt_to, adapted_model
-from outcrop.learning.adaptation.evidence import Evidence, gather_evidence
+from outcrop.learning.adaptation.evidence import Evidence, Support, bands_of, gather_evidence
+from outcrop.learning.adaptation.next_points import NextPoint, rank_points
+from outcrop.learning.adaptation.shift import band_names, compare_radiometry
 from outcrop.learning.adaptation.supports import Usable, sees, support_of, usable_labels
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model, load_model, save_model
-from outcrop.survey.field_labels import FieldLabels, read_field_labels
+from outcrop.survey.field_labels import read_field_labels
+from outcrop.survey.reach import block_reachability, reachability_of
 from outcrop.survey.sites import Site
 from tasks.jobs import Job
 from tasks.learning import MODEL, MODEL_URI, gather
 from tasks.progress import Progress
 from tasks.steps import Reference, refer, results_of, step
+from tasks.tracking import StepRun
 
 SECTIONS = ("footprint", "labels", "patches", "onboard")
-FACTS = "adaptation.json"
+FACTS, NEXT = "adaptation.json", "next.geojson"
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Newcomer:
 
 @dataclass(frozen=True)
 class Opened:
-    """A newcomer's materials, models, labels and evidence: what both steps begin with."""
+    """A newcomer's materials, models and evidence. ``held_out``: its test blocks are kept for measuring."""
 
     site: Material
     sources: Material
@@ -54,6 +62,11 @@ class Opened:
     teacher: Model | None
     evidence: Evidence
     held_out: bool
+
+    @property
+    def place(self) -> Site:
+        """The new site."""
+        return self.site.sites[0]
 
 
 def open_newcomer(job: Job, newcomer: Newcomer, validated: Reference, known: Reference) -> Opened:
@@ -64,16 +77,13 @@ def open_newcomer(job: Job, newcomer: Newcomer, validated: Reference, known: Ref
     job : about the new site alone
     validated, known : censuses of the site and of the sources
     """
-    site, sources = gather(job, validated), gather(_about(job, newcomer.sources), known)
+    site, sources = gather(job, validated), gather(replace(job, sites=newcomer.sources), known)
     student = load_model(newcomer.student)
     teacher = load_model(newcomer.teacher) if newcomer.teacher else None
-    teacher = teacher if teacher is not None and sees(teacher, site.sites[0]) else None
+    if teacher is not None and not (sees(teacher, site.sites[0]) and teacher.config.classes == student.config.classes):
+        teacher = None
     evidence = gather_evidence(site, sources, student, teacher, job.params.seed)
     return Opened(site, sources, student, teacher, evidence, has_reference(site))
-
-
-def _about(job: Job, sites: tuple[Site, ...]) -> Job:
-    return Job(**{**vars(job), "sites": sites})
 
 
 def has_reference(site: Material) -> bool:
@@ -81,42 +91,85 @@ def has_reference(site: Material) -> bool:
     return int(site.census.support("test").sum()) >= site.params.onboard.reference_cells
 
 
-def read_usable(job: Job, newcomer: Newcomer, student: Model, held_out: bool) -> Usable:
-    """The labels that may be learnt from."""
-    (site,) = job.sites
-    found = read_field_labels(newcomer.labels, site, job.survey, allow_new_classes=newcomer.allow_new_classes)
-    return usable_labels(found, site, student, held_out)
+def read_usable(job: Job, newcomer: Newcomer, opened: Opened) -> Usable:
+    """The labels that may be learnt from, their classes counted as the student counts them."""
+    found = read_field_labels(newcomer.labels, opened.place, job.survey, allow_new_classes=newcomer.allow_new_classes)
+    return usable_labels(found.among(opened.student.config.classes), opened.place, opened.student, opened.held_out)
 
 
 @step("adapt")
 def adapt(job: Job, key: str, newcomer: Newcomer, validated: Reference, known: Reference) -> dict[str, str]:
     """Adapt the student of ``newcomer`` to its site."""
-    with job.tracker.step(job.parent, "adapt", key, f"adapt {newcomer.site}") as run:
-        with results_of(job.workspace, "adapt", key) as folder:
-            with Progress(f"Adapting to {newcomer.site}", 3) as progress:
-                opened = open_newcomer(job, newcomer, validated, known)
-                progress.advance(note="the site is seen")
-                usable = read_usable(job, newcomer, opened.student, opened.held_out)
-                (site,) = job.sites
-                support = support_of(usable, site, opened.evidence, opened.teacher, opened.site.fabric.device)
-                progress.advance(note="the labels are read")
-                names = usable.labels.names
-                adapted = adapt_to(opened.evidence, support, job.params.onboard, len(names), job.params.seed)
-                progress.advance(note=adapted.way)
-            model = adapted_model(adapted, opened.evidence, opened.student, names)
-            save_model(model, folder / MODEL)
-            facts = _facts(opened, usable.labels, adapted, model)
-            (folder / FACTS).write_text(json.dumps(facts, indent=1))
-            run.params({"site": newcomer.site, "labels": len(support), "way": adapted.way})
-            run.params({"onboard": job.params.dump()["onboard"], "seed": job.params.seed})
-            run.metrics({"accuracy": facts["accuracy"], "loo": {s["name"]: s["nll"] for s in facts["ladder"]}})
-            run.inputs(job.hashes)
-            run.files([folder / FACTS])
-            (folder / MODEL_URI).write_text(run.model(folder / MODEL, model.config.role, model.config))
+    with (
+        job.tracker.step(job.parent, "adapt", key, f"adapt {newcomer.site}") as run,
+        results_of(job.workspace, "adapt", key) as folder,
+    ):
+        with Progress(f"Adapting to {newcomer.site}", 3) as progress:
+            opened = open_newcomer(job, newcomer, validated, known)
+            progress.advance(note="the site is seen")
+            usable = read_usable(job, newcomer, opened)
+            support = support_of(usable, opened.place, opened.evidence, opened.teacher, opened.site.fabric.device)
+            progress.advance(note="the labels are read")
+            names = usable.labels.names
+            adapted = adapt_to(opened.evidence, support, job.params.onboard, len(names), job.params.seed)
+            progress.advance(note=adapted.way)
+        model = adapted_model(adapted, opened.evidence, opened.student, names)
+        save_model(model, folder / MODEL)
+        points = _next_points(opened, support, adapted)
+        facts = {**_facts(opened, usable, adapted), "next": _told(points, names, opened.place)}
+        (folder / FACTS).write_text(json.dumps(facts, indent=1))
+        write_waypoints(folder / NEXT, [_waypoint(point, names) for point in points], opened.place.scenes)
+        _log(run, job, facts)
+        run.files([folder / FACTS, folder / NEXT])
+        (folder / MODEL_URI).write_text(run.model(folder / MODEL, model.config.role, model.config))
     return refer(job.workspace, "adapt", key, run.run_id)
 
 
-def _facts(opened: Opened, labels: FieldLabels, adapted: Adapted, model: Model) -> dict[str, Any]:
+def _log(run: StepRun, job: Job, facts: dict[str, Any]) -> None:
+    run.params({name: facts[name] for name in ("way", "labels", "teacher", "held_out")})
+    run.params({"onboard": job.params.dump()["onboard"], "seed": job.params.seed})
+    run.metrics({"accuracy": facts["accuracy"], "left_out": {each["name"]: each["nll"] for each in facts["ladder"]}})
+    run.tags({"shift": facts["shift"]["kind"]})
+    run.inputs(job.hashes)
+
+
+def _next_points(opened: Opened, support: Support, adapted: Adapted) -> list[NextPoint]:
+    evidence, census = opened.evidence, opened.site.census
+    features = evidence.unlabelled[adapted.base]
+    return rank_points(
+        adapted.head.probabilities(features),
+        features,
+        evidence.places,
+        reachability_of(evidence.places, block_reachability(opened.place, census), census),
+        support.features[adapted.base],
+        opened.site.params.onboard.next_points,
+    )
+
+
+def _waypoint(point: NextPoint, names: Sequence[str]) -> dict[str, Any]:
+    values = asdict(point)
+    return {**values, "likeliest": names[point.likeliest], "second": names[point.second]}
+
+
+def _told(points: Sequence[NextPoint], names: Sequence[str], site: Site) -> list[dict[str, Any]]:
+    """The points with their coordinates on the scene's grid."""
+    rows = []
+    for point in points:
+        x, y = site.scenes[point.scene].grid.transform @ (point.col + 0.5, point.row + 0.5)
+        rows.append({**_waypoint(point, names), "x": x, "y": y})
+    return rows
+
+
+def _facts(opened: Opened, usable: Usable, adapted: Adapted) -> dict[str, Any]:
+    labels, inputs = usable.labels, opened.student.config.inputs
+    shift = compare_radiometry(
+        band_names({entry.modality: entry.bands for entry in inputs}),
+        opened.evidence.here,
+        opened.evidence.there,
+        opened.evidence.known,
+        bands_of(usable.patches),
+        labels.classes,
+    )
     known = opened.student.config.classes
     return {
         "way": adapted.way,
@@ -126,13 +179,15 @@ def _facts(opened: Opened, labels: FieldLabels, adapted: Adapted, model: Model) 
         "per_class": {name: int((labels.classes == place).sum()) for place, name in enumerate(labels.names)},
         "new_classes": list(labels.names[len(known) :]),
         "absent_classes": [name for place, name in enumerate(known) if not (labels.classes == place).any()],
+        "places": np.stack([labels.scenes, labels.rows, labels.cols], axis=1).tolist(),
         "notes": list(labels.notes),
         "held_out": opened.held_out,
         "teacher": opened.teacher is not None,
         "unlabelled": len(opened.evidence.places),
         "ladder": [asdict(entry) for entry in adapted.choice.steps],
         "accuracy": asdict(adapted.accuracy),
-        "classes": list(model.config.classes),
+        "classes": list(labels.names),
+        "shift": asdict(shift),
     }
 
 

@@ -1,7 +1,7 @@
 """Labels that somebody brings back from a new site: points with a class, and the cells of the site that hold them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,13 @@ class FieldLabels:
     def __len__(self) -> int:
         """Number of labelled cells."""
         return len(self.classes)
+
+    def among(self, classes: Sequence[str]) -> "FieldLabels":
+        """The same, their classes counted as a model does: its ``classes``, and behind them those that it lacks."""
+        used = [self.names[place] for place in np.unique(self.classes)]
+        names = (*classes, *(name for name in used if name not in classes))
+        places = np.array([names.index(self.names[place]) for place in self.classes], dtype=np.intp)
+        return replace(self, classes=places, names=names)
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_], *notes: str) -> "FieldLabels":
         """Some of them, with further notes."""

@@ -1,6 +1,6 @@
 """All that is known of a new site before its labels are looked at, computed once: the labels then cost milliseconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
 from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look
 from outcrop.learning.adaptation.redistillation import Pairs, Places
+from outcrop.learning.adaptation.shift import Radiometry
 from outcrop.learning.adaptation.statistics import blend_statistics, guarding_weights
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model
@@ -75,6 +76,7 @@ class Evidence:
     unlabelled : by base, (m, d) features of the unlabelled cells
     places : (m, 3) of the unlabelled cells
     teacher : the teacher's last layer
+    here, there : bands of the unlabelled cells, and of the labelled cells of the sources, whose classes are ``known``
     reach : cells that two patches must be apart to share no pixel
     """
 
@@ -83,6 +85,9 @@ class Evidence:
     unlabelled: Mapping[str, Array]
     places: Places
     teacher: Head | None
+    here: Radiometry
+    there: Radiometry
+    known: Classes
     reach: int
 
 
@@ -111,7 +116,9 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
         bases[name] = Base(network, head_of(network), prototypes_of(seen))
     unlabelled = {name: _in_pieces(network, patches) for name, network in networks.items()}
     places = places_of(site, cells)
-    evidence = Evidence(bases, {}, unlabelled, places, None, site.census.footprint)
+    here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
+    there, known = _home_radiometry(sources, modalities)
+    evidence = Evidence(bases, {}, unlabelled, places, None, here, there, known, site.census.footprint)
     if teacher is None:
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
@@ -128,6 +135,26 @@ def _paired(student: Array, teacher: NDArray, places: Places, said: Array, param
     weights = np.ones(len(student))
     pairs = Pairs(student, teacher.astype(np.float64), places, weights, params.ridge, params.smoothing)
     return pairs.balanced(said, params.balance)
+
+
+def bands_of(patches: Mapping[str, NDArray]) -> Array:
+    """Mean of every band over each patch (n, bands), modality after modality."""
+    return np.concatenate([values.mean(axis=(2, 3), dtype=np.float64) for values in patches.values()], axis=1)
+
+
+def _block_of(cells: CellSet) -> NDArray[np.int64]:
+    return np.repeat(cells.blocks, cells.counts[cells.blocks])
+
+
+def _home_radiometry(sources: Material, modalities: Sequence[str]) -> tuple[Radiometry, Classes]:
+    """The sources' labelled training cells, and their classes."""
+    pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
+    rows = [
+        (bands_of({name: batch.patches[name] for name in modalities}), batch.blocks, batch.labels)
+        for batch in sweep(pool, training_labels(sources), SWEEP_BATCH)
+    ]
+    values, blocks, labels = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return Radiometry(values, blocks), labels.astype(np.intp)
 
 
 def has_statistics(network: nn.Module) -> bool:
