@@ -7,30 +7,26 @@ from typing import Any
 
 from prefect import flow
 
+from flows.adaptations import STEPS, about, alone_with, climb
 from flows.chain import Chain
 from flows.openings import alone
 from outcrop.errors import SurveyError
 from outcrop.learning.adaptation.supports import check_model
 from outcrop.learning.models import load_model
-from outcrop.params import Params, Sites
-from outcrop.record.digests import digest_file, digest_folder, digest_value
-from outcrop.survey.field_labels import read_field_labels
+from outcrop.params import Params
+from outcrop.record.digests import digest_folder
+from outcrop.survey.field_labels import FieldLabels, read_field_labels
+from outcrop.survey.onboarded import write_onboarded
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import Site, read_site
 from outcrop.survey.surveys import Survey, load_survey
-from tasks import adapt, appraise, decide, register
-from tasks import onboard as telling
 from tasks.adapt import Newcomer
 from tasks.data import ensure_sites
 from tasks.jobs import open_job
 from tasks.onboard import summarise
 from tasks.progress import say
-from tasks.steps import Reference
 from tasks.tracking import Tracker
 from tasks.workspace import Workspace
-
-#: The task modules whose code decides what onboarding gives.
-STEPS = ("validate", "adapt", "appraise", "decide", "onboard")
 
 
 @dataclass(frozen=True)
@@ -84,55 +80,34 @@ def onboard(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str,
     workspace = Workspace(root)
     survey, params = load_survey(survey_file, workspace.params, overrides)
     hashes = ensure_sites(workspace, survey, params, say)
-    newcomer, site = open_newcomer(workspace, survey, params, asked)
-    alone_with = params.model_copy(update={"sites": Sites(train=(site.name,), test=(site.name,))})
-    (here,) = with_roles([site], alone_with.sites)
-    about = {
-        "labels": digest_file(newcomer.labels),
-        "student": newcomer.student_digest,
-        "teacher": newcomer.teacher_digest or "none",
-        "new_classes": str(newcomer.allow_new_classes),
-    }
-    data = {site.name: hashes[site.name]}
-    title = f"onboard {site.name}"
-    with open_job(workspace, survey, alone_with, (here,), data, flow=title, steps=STEPS, about=about) as job:
-        chain = Chain(job)
-        chain.validate(labels=False)
-        sources = Chain(replace(job, params=params, sites=newcomer.sources, hashes=_of(hashes, newcomer.sources)))
+    site = read_site(workspace.sites / asked.site)
+    newcomer, labels = introduce(workspace, survey, params, asked, site)
+    changed, here = alone_with(params, site)
+    data, title = {site.name: hashes[site.name]}, f"onboard {site.name}"
+    with open_job(workspace, survey, changed, (here,), data, flow=title, steps=STEPS, about=about(newcomer)) as job:
+        theirs = {each.name: hashes[each.name] for each in newcomer.sources}
+        sources = Chain(replace(job, params=params, sites=newcomer.sources, hashes=theirs))
         sources.validate()
-        return _climb(chain, sources, newcomer, about)
+        climbed = climb(job, newcomer, sources.census, sources.seen)
+        write_onboarded(workspace.onboarded / survey.survey / f"{site.name}.csv", labels, site)
+        return summarise(job, newcomer, climbed.told, climbed.model, climbed.chain.done, *climbed.made)
 
 
-def _climb(chain: Chain, sources: Chain, newcomer: Newcomer, about: Mapping[str, str]) -> dict[str, Any]:
-    depends = {**chain.seen, "sources": digest_value(sources.seen), **about}
-    seen: dict[str, Reference] = {"validated": chain.census, "known": sources.census}
-    adapted = chain.run(adapt, "adapt", depends, newcomer=newcomer, **seen)
-    depends |= {"adapt": adapted.digest}
-    appraised = chain.run(appraise, "appraise", depends, newcomer=newcomer, adapted=adapted, **seen)
-    depends |= {"appraise": appraised.digest}
-    decided = chain.run(decide, "decide", depends, newcomer=newcomer, adapted=adapted, appraised=appraised)
-    registered = register.register_adapted(chain.job, newcomer.site, adapted, decided)
-    depends |= {"decide": decided.digest, "flow": chain.job.flow_key, "model": registered or ""}
-    made = {"adapted": adapted, "appraised": appraised, "decided": decided}
-    told = chain.run(telling, "report", depends, newcomer=newcomer, model=registered, **made)
-    return summarise(chain.job, newcomer, told, registered, chain.done, **made)
-
-
-def open_newcomer(workspace: Workspace, survey: Survey, params: Params, asked: Asked) -> tuple[Newcomer, Site]:
+def introduce(
+    workspace: Workspace, survey: Survey, params: Params, asked: Asked, site: Site
+) -> tuple[Newcomer, FieldLabels]:
     """Find the models, and check that they, the site and the labels fit one another.
 
     Raises
     ------
     ModelError, DataError, SurveyError : the first thing that does not fit.
     """
-    site = read_site(workspace.sites / asked.site)
     tracker = Tracker.open(workspace, survey.survey)
     student = tracker.fetch(survey.survey, asked.model)
     check_model(load_model(student.folder), site)
-    read_field_labels(asked.labels, site, survey, allow_new_classes=asked.allow_new_classes)
+    labels = read_field_labels(asked.labels, site, survey, allow_new_classes=asked.allow_new_classes)
     teacher = tracker.fetch_if_there(survey.survey, "teacher")
-    names = [name for name in survey.sites if name in params.sites.train]
-    sources = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
+    served = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     newcomer = Newcomer(
         site=asked.site,
         labels=asked.labels.resolve(),
@@ -142,10 +117,6 @@ def open_newcomer(workspace: Workspace, survey: Survey, params: Params, asked: A
         student_digest=digest_folder(student.folder),
         teacher=teacher and teacher.folder,
         teacher_digest=teacher and digest_folder(teacher.folder),
-        sources=tuple(each for each in sources if each.name in names),
+        sources=tuple(each for each in served if "train" in each.scenes[0].serves),
     )
-    return newcomer, site
-
-
-def _of(hashes: Mapping[str, str], sites: tuple[Site, ...]) -> dict[str, str]:
-    return {site.name: hashes[site.name] for site in sites}
+    return newcomer, labels

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.adaptations import adapt_everywhere
 from flows.chain import Chain
 from flows.openings import alone, open_survey
 from flows.search import find
@@ -54,8 +55,9 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
         evaluated = _measure(chain, opened.rungs, made)
         models = register.register(chain.job, made.registered)
         decision = promote.promote(chain.job, chain.census, evaluated, made.registered["student"])
+        adapted = adapt_everywhere(chain, opened, made.models["teacher"], made.registered["student"])
         result = summarise(chain.job, chain.done, models, decision, time.perf_counter() - started)
-        return {**result, "search": found}
+        return {**result, "search": found, "onboarded": adapted}
 
 
 @dataclass(frozen=True)

@@ -249,16 +249,19 @@ class Forest(Section):
 class Onboard(Section):
     """How a student is adapted to a new site; see `outcrop.learning.adaptation`. Strengths hold heads at the source's.
 
-    ``rungs`` are climbed in their order, which is that of the ladder, whatever order they are listed in.
+    ``rungs`` are the ways that are tried where labels are all there is, ``rungs_with_teacher`` those where the teacher
+    can see the site; they are climbed in the order of the ladder.
     """
 
-    rungs: Annotated[tuple[Way, ...], Field(min_length=1)]
+    rungs: tuple[Way, ...]
+    rungs_with_teacher: tuple[Way, ...]
     sampling: Literal["random", "by_class"]
     batch_norm_prior: Annotated[float, Field(gt=0)]
     prototype_prior: Annotated[float, Field(gt=0)]
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
     teacher_strength: Annotated[float, Field(gt=0)]
     ridge: Annotated[float, Field(gt=0)]
+    rehearsal: NonNegative
     smoothing: Annotated[float, Field(gt=0, lt=1)]
     balance: Share
     cells: Positive

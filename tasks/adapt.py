@@ -140,6 +140,7 @@ def _next_points(opened: Opened, support: Support, adapted: Adapted) -> list[Nex
         adapted.head.probabilities(features),
         features,
         evidence.places,
+        evidence.here.blocks,
         reachability_of(evidence.places, block_reachability(opened.place, census), census),
         support.features[adapted.base],
         opened.site.params.onboard.next_points,

@@ -44,6 +44,11 @@ class Workspace:
         return self.root / "data" / "sites"
 
     @property
+    def onboarded(self) -> Path:
+        """The labels of onboarded sites, by survey; in git, for they cannot be made again."""
+        return self.root / "data" / "onboarded"
+
+    @property
     def default_survey(self) -> Path:
         """The embedded survey, of simulated sites."""
         return self.root / "data" / "surveys" / "simulated.yaml"

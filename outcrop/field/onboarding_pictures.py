@@ -34,7 +34,7 @@ def curve_picture(curves: Mapping[str, Sequence[CurvePoint]], start: Mapping[str
     for axes, (metric, points) in zip(plots, curves.items(), strict=True):
         dress(axes, f"{metric} on the test blocks")
         _draw_curve(axes, [(0, start[metric], start[metric], start[metric]), *points], start[metric])
-        axes.axvline(used, color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.axvline(np.sqrt(used), color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
         axes.set_xlabel("labels", color=INK, fontsize=8)
     return png(figure)
 

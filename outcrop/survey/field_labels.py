@@ -178,6 +178,14 @@ def _cells_in(features: "gpd.GeoDataFrame", scene: Scene, path: Path) -> NDArray
     return cells
 
 
+def grid_place(grid: Grid, row: int, col: int) -> tuple[float, float]:
+    """x and y of a cell's centre, as a file of labels gives them: without georeference, column and row."""
+    if _is_bare(grid):
+        return col + 0.5, row + 0.5
+    x, y = grid.transform @ (col + 0.5, row + 0.5)
+    return float(x), float(y)
+
+
 def _is_bare(grid: Grid) -> bool:
     """Whether a grid counts pixels: what ingest gives to files without georeference."""
     t = grid.transform

@@ -107,7 +107,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     patches = _patches(site, cells, modalities)
     home = known_cells(sources, student, student_network)
     networks = {SOURCE: student_network}
-    if "batch_norm" in params.rungs and has_statistics(student_network):
+    if BLENDED in (*params.rungs, *params.rungs_with_teacher) and has_statistics(student_network):
         shares = torch.from_numpy(np.bincount(home.labels, minlength=len(student.config.classes)) / len(home.labels))
         networks[BLENDED] = _blended(student_network, patches, shares.float(), _blocks(site, cells), params)
     bases = {}
@@ -127,13 +127,28 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     seen = look(guide, sweep(pool, cells, SWEEP_BATCH), inputs, device)
     head = head_of(guide)
     said = head.probabilities(seen.features.astype(np.float64))
-    pairs = {name: _paired(values, seen.features, places, said, params) for name, values in unlabelled.items()}
+    again = paired_cells(sources.reader, "train", params.cells, seed)
+    pairs = {}
+    for name, values in unlabelled.items():
+        pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
+        kept = look(networks[name], sweep(pool, again, SWEEP_BATCH), modalities, device).features
+        pairs[name] = _paired(values, seen.features, kept, places, said, params)
     return replace(evidence, pairs=pairs, teacher=head)
 
 
-def _paired(student: Array, teacher: NDArray, places: Places, said: Array, params: Onboard) -> Pairs:
-    weights = np.ones(len(student))
-    pairs = Pairs(student, teacher.astype(np.float64), places, weights, params.ridge, params.smoothing)
+def _paired(
+    student: Array, teacher: NDArray, rehearsed: NDArray, places: Places, said: Array, params: Onboard
+) -> Pairs:
+    pairs = Pairs(
+        student,
+        teacher.astype(np.float64),
+        places,
+        np.ones(len(student)),
+        rehearsed.astype(np.float64),
+        params.ridge,
+        params.rehearsal,
+        params.smoothing,
+    )
     return pairs.balanced(said, params.balance)
 
 

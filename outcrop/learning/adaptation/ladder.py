@@ -56,6 +56,8 @@ def rungs_of(evidence: Evidence, support: Support, params: Onboard, classes: int
     for name, base in evidence.bases.items():
         head = base.head.extended(classes - len(base.head.bias))
         fitter = _Fitter(evidence, support, name, params, head)
+        if name == BLENDED and BLENDED not in tried_rungs(evidence, support, params):
+            continue
         rungs.append(Rung(_FIRST[name], name, support.features[name], fitter.unchanged, None, opens=True))
         rungs += [Rung(way, name, support.features[name], fit) for way, fit in _ways(fitter)]
     return sorted(rungs, key=lambda rung: not rung.opens)
@@ -63,14 +65,20 @@ def rungs_of(evidence: Evidence, support: Support, params: Onboard, classes: int
 
 def _ways(fitter: _Fitter) -> Iterator[tuple[str, Fit]]:
     """The ways of adapting a head to labels, by name."""
-    params = fitter.params
-    if "prototypes" in params.rungs:
+    params, tried = fitter.params, tried_rungs(fitter.evidence, fitter.support, fitter.params)
+    if "prototypes" in tried:
         yield "prototypes", fitter.prototypes
-    if "logistic" in params.rungs:
+    if "logistic" in tried:
         for strength in sorted(params.strengths, reverse=True):
             yield f"logistic {strength:g}", partial(fitter.logistic, strength)
-    if "redistilled" in params.rungs and fitter.evidence.teacher is not None and fitter.support.teacher is not None:
+    if "redistilled" in tried and fitter.evidence.teacher is not None:
         yield "redistilled", fitter.redistilled
+
+
+def tried_rungs(evidence: Evidence, support: Support, params: Onboard) -> tuple[str, ...]:
+    """The ways that the parameters name for a site like this."""
+    seen = evidence.teacher is not None and support.teacher is not None
+    return params.rungs_with_teacher if seen else params.rungs
 
 
 def climb(evidence: Evidence, support: Support, params: Onboard, classes: int, seed: int) -> Choice:

@@ -27,7 +27,10 @@ class Pairs:
     student, teacher : (m, d) features of the same cells, in front of either's last layer
     places : (m, 3)
     weights : (m,) how much each counts
-    ridge : how strongly the student's head is held at the source's
+    rehearsed : (r, d) features that the student has of cells of the source sites
+    ridge : how strongly the student's head is held at the source's, in all directions
+    rehearsal : how much the rehearsed cells count together, as a share of what the pairs count: what the head says of
+        them is to stay
     smoothing : share of a uniform distribution that is mixed into what the teacher says
     """
 
@@ -35,7 +38,9 @@ class Pairs:
     teacher: Array
     places: Places
     weights: Array
+    rehearsed: Array
     ridge: float
+    rehearsal: float
     smoothing: float
 
     @cached_property
@@ -45,7 +50,9 @@ class Pairs:
     @cached_property
     def _gram(self) -> Array:
         x = self._ones
-        return np.asarray((x * self.weights[:, None]).T @ x + self.ridge * np.eye(x.shape[1]))
+        again = with_one(self.rehearsed)
+        held = self.rehearsal * self.weights.sum() / len(again) * again.T @ again
+        return np.asarray((x * self.weights[:, None]).T @ x + held + self.ridge * np.eye(x.shape[1]))
 
     @cached_property
     def _factor(self) -> Any:
@@ -54,7 +61,8 @@ class Pairs:
     def taught(self, source: Head, teacher: Head, asked: Places, reach: int) -> Head:
         """The student's head after regressing on the teacher's smoothed log-probabilities (Ba & Caruana 2014, NIPS).
 
-        Weighted ridge regression, pulled towards ``source``. Log-probabilities are centred: a head's logits mean the
+        Weighted ridge regression, held at ``source`` everywhere and at what it says of the rehearsed cells (Li & Hoiem
+        2016, ECCV, learning without forgetting). Log-probabilities are centred: a head's logits mean the
         same when a number is added to all. Pairs within ``reach`` cells of a place that is ``asked`` about are left
         out: their patches show what would be asked.
         """
