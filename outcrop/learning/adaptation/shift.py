@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ttest_1samp, ttest_ind
+from scipy.stats import t as student
+from scipy.stats import ttest_ind
 
 from outcrop.learning.adaptation.heads import Array, Classes
 
@@ -21,7 +22,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class BandShift:
-    """One band. Shifts are in standard deviations of the sources' cells; p-values are Holm's, over all bands.
+    """One band. Shifts are in standard deviations of the sources' cells, p-values corrected over both tests of all bands.
 
     ``overall`` compares cells whatever their class, ``within`` cells of the same class (None: too few labels).
     """
@@ -65,8 +66,8 @@ def compare_radiometry(
 ) -> Shift:
     """Compare a site with the sources, band by band.
 
-    Block means by Welch's test; labels, less the mean of their class at the sources, by a t-test; each with Holm's
-    correction over the bands.
+    Block means by Welch's test; labels, less the mean of their class at the sources, by a t-test; with Holm's
+    correction over both tests of all bands.
 
     Parameters
     ----------
@@ -77,21 +78,31 @@ def compare_radiometry(
     spread = np.maximum(there.values.std(axis=0), 1e-12)
     ours, theirs = here.by_block(), there.by_block()
     overall = (here.values.mean(axis=0) - there.values.mean(axis=0)) / spread
-    overall_p = holm(np.nan_to_num(ttest_ind(ours, theirs, equal_var=False).pvalue, nan=1.0))
-    shifts = [BandShift(name, float(s), float(p)) for name, s, p in zip(names, overall, overall_p, strict=True)]
+    raw = np.nan_to_num(ttest_ind(ours, theirs, equal_var=False).pvalue, nan=1.0)
     means = {label: there.values[known == label].mean(axis=0) for label in np.unique(known)}
     kept = np.isin(classes, list(means))
     if kept.sum() < FEWEST:
-        return _judged(shifts)
+        rows = zip(names, overall, holm(raw), strict=True)
+        return _judged([BandShift(name, float(s), float(p)) for name, s, p in rows])
     residual = (labelled[kept] - np.stack([means[label] for label in classes[kept]])) / spread
-    within, within_p = residual.mean(axis=0), holm(np.nan_to_num(ttest_1samp(residual, 0).pvalue, nan=1.0))
-    agreement = (np.sign(residual) == np.sign(within)).mean(axis=0)
-    return _judged(
-        [
-            BandShift(each.band, each.overall, each.overall_p, float(w), float(p), float(a))
-            for each, w, p, a in zip(shifts, within, within_p, agreement, strict=True)
-        ]
+    within = residual.mean(axis=0)
+    error = np.sqrt(
+        residual.var(axis=0, ddof=1) / len(residual) + _mean_error(there.values / spread, known, classes[kept])
     )
+    corrected = holm(np.append(raw, 2 * student.sf(np.abs(within) / np.maximum(error, 1e-12), len(residual) - 1)))
+    overall_p, within_p = np.split(corrected, 2)
+    agreement = (np.sign(residual) == np.sign(within)).mean(axis=0)
+    columns = (overall, overall_p, within, within_p, agreement)
+    return _judged([BandShift(name, *map(float, row)) for name, *row in zip(names, *columns, strict=True)])
+
+
+def _mean_error(values: Array, known: Classes, classes: Classes) -> Array:
+    """Variance (bands,) that the sources' class means add to the mean residual of labels of ``classes``."""
+    parts = []
+    for label, count in zip(*np.unique(classes, return_counts=True), strict=True):
+        own = values[known == label]
+        parts.append((count / len(classes)) ** 2 * own.var(axis=0) / len(own))
+    return np.sum(parts, axis=0)
 
 
 def holm(p: Array) -> Array:

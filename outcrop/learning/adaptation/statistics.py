@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from outcrop.learning.networks import Patches
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def blend_statistics(network: nn.Module, patches: Patches, weights: Tensor, count: float, prior: float) -> nn.Module:
     """A copy of a network whose batch statistics lie between those of training and those of ``patches``.
 
