@@ -54,8 +54,13 @@ class Stage:
 
     @property
     def folder(self) -> Path:
-        """Where it is kept."""
+        """Where what is the newcomer's own is kept."""
         return self.workspace.state / "onboarding" / self.newcomer.name
+
+    @property
+    def home(self) -> Path:
+        """Where the models are kept that its sources share with other newcomers."""
+        return self.folder.with_name("+".join((self.newcomer.survey, *self.newcomer.sources)))
 
     def _load(self, roles: Sequence[str]) -> tuple[Survey, Params]:
         changes = {
@@ -101,18 +106,18 @@ class Stage:
     @cached_property
     def teacher(self) -> Model:
         """Sees all sensors."""
-        return self._model("teacher", lambda: train_on_labels(self.sources.top, self.sources, "teacher").model)
+        return _kept(self.home / "teacher", lambda: train_on_labels(self.sources.top, self.sources, "teacher").model)
 
     @cached_property
     def student(self) -> Model:
         """Sees what the last rung does; distilled from the teacher."""
 
         def train() -> Model:
-            guide = self.folder / "guide"
+            guide = self.home / "guide"
             write_guide(self.teacher, self.sources, guide)
             return train_by_distillation([guide], Lesson(self.sources.last), self.sources, "student").model
 
-        return self._model("student", train)
+        return _kept(self.home / "student", train)
 
     @cached_property
     def native(self) -> Model:
@@ -121,18 +126,30 @@ class Stage:
             update={"labels": self.site.params.labels.model_copy(update={"per_class": "all"})}
         )
         material = replace(self.site, params=labels)
-        return self._model("native", lambda: train_on_labels(material.last, material, "native").model)
+        return _kept(self.folder / "native", lambda: train_on_labels(material.last, material, "native").model)
 
-    def _model(self, name: str, train: Callable[[], Model]) -> Model:
-        folder = self.folder / name
-        if not (folder / "model.json").exists():
-            save_model(train(), folder)
-        return load_model(folder)
+
+def _kept(folder: Path, train: Callable[[], Model]) -> Model:
+    """The model in a folder, trained if it is not there."""
+    if not (folder / "model.json").exists():
+        save_model(train(), folder)
+    return load_model(folder)
 
 
 SIMULATED = ("iceland", "lanzarote", "gusev")
 #: Distilled in one step: an assistant is no matter of this study.
 DIRECT = {"distil": {"rungs": ["all", ["rgb"]]}}
+MLBS, OSBS = (("mlbs",), "osbs"), (("osbs",), "mlbs")
+SENSORS = ["rgb", "hyperspectral", "canopy", "elevation"]
+NEON = {"distil": {"rungs": [SENSORS, ["rgb"]]}}
+#: What is reported on.
+STUDIES = (
+    Newcomer("oman", "simulated", SIMULATED, "oman", DIRECT),
+    Newcomer("jezero", "simulated", SIMULATED, "jezero", DIRECT),
+    Newcomer("neon-osbs", "neon", *MLBS, NEON),
+    Newcomer("neon-mlbs", "neon", *OSBS, NEON),
+    Newcomer("mars-south", "mars", ("west",), "south", DIRECT),
+)
 #: One source site at a time plays the new one: on these the parameters of `onboard` were chosen.
 REHEARSALS = tuple(
     Newcomer(f"without-{left_out}", "simulated", tuple(n for n in SIMULATED if n != left_out), left_out, DIRECT)

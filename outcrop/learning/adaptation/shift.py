@@ -22,7 +22,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class BandShift:
-    """One band. Shifts are in standard deviations of the sources' cells, p-values corrected over both tests of all bands.
+    """One band. Shifts are in standard deviations of the sources' cells, p-values Holm's over all tests.
 
     ``overall`` compares cells whatever their class, ``within`` cells of the same class (None: too few labels).
     """
