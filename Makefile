@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results bench simulation audit clean
+.PHONY: demo test lint results bench simulation onboarding audit clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -30,6 +30,11 @@ results: $(VENV)/installed
 # The ingest of many scenes needs OUTCROP_REAL_DATA.
 bench: $(VENV)/installed
 	python -m benchmarks.performance
+
+# The figures of docs/onboarding.md; resumes where it stopped. NEON and Mars need OUTCROP_REAL_DATA.
+onboarding: $(VENV)/installed
+	python -m benchmarks.rehearsals
+	python -m benchmarks.onboarding
 
 # The figures of docs/simulation.md; resumes where it stopped. Its pictures need OUTCROP_REAL_DATA.
 simulation: $(VENV)/installed

@@ -26,7 +26,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 #: Ways of adapting to a new site.
-Way = Literal["batch_norm", "prototypes", "logistic", "redistilled"]
+Way = Literal["batch_norm", "prototypes", "logistic", "fine_tuned", "redistilled"]
 Modalities = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
@@ -246,6 +246,14 @@ class Forest(Section):
     samples: Positive
 
 
+class FineTuning(Section):
+    """``steps`` for the last layer at ``lr``, as many for all at a tenth of it; ``strength`` holds weights in place."""
+
+    steps: Positive
+    lr: Annotated[float, Field(gt=0)]
+    strength: NonNegative
+
+
 class Onboard(Section):
     """How a student is adapted to a new site; see `outcrop.learning.adaptation`. Strengths hold heads at the source's.
 
@@ -259,6 +267,7 @@ class Onboard(Section):
     batch_norm_prior: Annotated[float, Field(gt=0)]
     prototype_prior: Annotated[float, Field(gt=0)]
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    fine_tuning: FineTuning
     teacher_strength: Annotated[float, Field(gt=0)]
     ridge: Annotated[float, Field(gt=0)]
     rehearsal: NonNegative

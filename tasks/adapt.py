@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from outcrop.field.waypoints import write_waypoints
-from outcrop.learning.adaptation.adapted import Adapted, adapt_to, adapted_model
+from outcrop.learning.adaptation.adapted import Adapted, adapt_to, adapted_model, with_tuned
 from outcrop.learning.adaptation.evidence import Evidence, Support, bands_of, gather_evidence
+from outcrop.learning.adaptation.looks import features_of
 from outcrop.learning.adaptation.next_points import NextPoint, rank_points
 from outcrop.learning.adaptation.shift import band_names, compare_radiometry
 from outcrop.learning.adaptation.supports import Usable, sees, support_of, usable_labels
@@ -113,6 +114,7 @@ def adapt(job: Job, key: str, newcomer: Newcomer, validated: Reference, known: R
             names = usable.labels.names
             adapted = adapt_to(opened.evidence, support, job.params.onboard, len(names), job.params.seed)
             progress.advance(note=adapted.way)
+        opened = replace(opened, evidence=with_tuned(opened.evidence, adapted.network, adapted.head))
         model = adapted_model(adapted, opened.evidence, opened.student, names)
         save_model(model, folder / MODEL)
         points = _next_points(opened, support, adapted)
@@ -142,9 +144,16 @@ def _next_points(opened: Opened, support: Support, adapted: Adapted) -> list[Nex
         evidence.places,
         evidence.here.blocks,
         reachability_of(evidence.places, block_reachability(opened.place, census), census),
-        support.features[adapted.base],
+        _labelled(opened, support, adapted),
         opened.site.params.onboard.next_points,
     )
+
+
+def _labelled(opened: Opened, support: Support, adapted: Adapted) -> Any:
+    """Features of the labels, as the adapted model has them."""
+    if adapted.network is not None:
+        return features_of(adapted.network, dict(support.patches))
+    return support.features[adapted.base]
 
 
 def _waypoint(point: NextPoint, names: Sequence[str]) -> dict[str, Any]:

@@ -95,6 +95,12 @@ def test_the_page_and_the_next_points_need_nothing_else(onboarded: dict[str, Any
         assert EAST < feature["properties"]["x"] < EAST + SIDE * CELL
 
 
+def test_the_labels_are_kept_for_the_next_retraining(bench: Bench, onboarded: dict[str, Any]) -> None:
+    header, *rows = (bench.root / "data" / "onboarded" / "tiny" / "south.csv").read_text().splitlines()
+    assert header == "x,y,class,scene"
+    assert len(rows) > onboarded["adaptation"]["labels"], "those in test blocks too"
+
+
 def test_a_model_that_may_not_be_good_enough_is_not_registered(
     bench: Bench, onboarded: dict[str, Any], call: Caller
 ) -> None:
@@ -109,12 +115,6 @@ def test_a_retraining_adapts_to_every_onboarded_site(bench: Bench, retrained: di
     assert outcome in ("adopt", "keep source model", "refuse")
     versions = store(bench).search_model_versions("name = 'tiny-student-south'")
     assert bool(versions) >= (outcome == "adopt")
-
-
-def test_the_labels_are_kept_for_the_next_retraining(bench: Bench, onboarded: dict[str, Any]) -> None:
-    header, *rows = (bench.root / "data" / "onboarded" / "tiny" / "south.csv").read_text().splitlines()
-    assert header == "x,y,class,scene"
-    assert len(rows) > onboarded["adaptation"]["labels"], "those in test blocks too"
 
 
 def words(text: str) -> str:

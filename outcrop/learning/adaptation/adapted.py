@@ -1,18 +1,23 @@
 """A student adapted to a site by its labels: the chosen rung, the model, and how good the labels say it is here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
 from outcrop.learning.adaptation.choice import Choice
 from outcrop.learning.adaptation.decision import Accuracy, accuracy_interval, label_weights
-from outcrop.learning.adaptation.evidence import SOURCE, Evidence, Support
+from outcrop.learning.adaptation.evidence import SOURCE, Base, Evidence, Support, in_pieces
+from outcrop.learning.adaptation.finetuning import Tuned
 from outcrop.learning.adaptation.heads import Array, Head
 from outcrop.learning.adaptation.ladder import climb
-from outcrop.learning.adaptation.looks import with_head
+from outcrop.learning.adaptation.looks import head_of, with_head
 from outcrop.learning.models import Model
 from outcrop.params import Onboard
+
+#: The base that fine-tuning makes.
+FINE_TUNED = "fine_tuned"
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Adapted:
     Parameters
     ----------
     base : which network's features ``head`` is over
+    network : that network, where it was made from the labels by fine-tuning
     accuracy : overall accuracy at the site, from labels that were left out
     """
 
@@ -29,6 +35,7 @@ class Adapted:
     head: Head
     choice: Choice
     accuracy: Accuracy
+    network: nn.Module | None = None
 
     @property
     def changed(self) -> bool:
@@ -51,10 +58,14 @@ def adapt_to(evidence: Evidence, support: Support, params: Onboard, classes: int
     """
     choice = climb(evidence, support, params, classes, seed)
     chosen = choice.chosen
-    head = chosen.head(len(support))
+    fitted, network, base = chosen.fitted(len(support)), None, chosen.rung.base
+    if isinstance(fitted, Tuned):
+        network, fitted, base = fitted.network, head_of(fitted.network), FINE_TUNED
+    assert isinstance(fitted, Head)
+    head = chosen.calibration.head(fitted)
     right = chosen.logits.argmax(axis=1) == support.classes
-    weights = _weights(evidence, support, head, chosen.rung.base, params)
-    return Adapted(chosen.rung.base, head, choice, accuracy_interval(right, weights, params.confidence))
+    weights = _weights(with_tuned(evidence, network, head), support, head, base, params)
+    return Adapted(base, head, choice, accuracy_interval(right, weights, params.confidence), network)
 
 
 def _weights(evidence: Evidence, support: Support, head: Head, base: str, params: Onboard) -> Array:
@@ -64,8 +75,20 @@ def _weights(evidence: Evidence, support: Support, head: Head, base: str, params
     return label_weights(support.classes, shares)
 
 
+def with_tuned(evidence: Evidence, network: nn.Module | None, head: Head) -> Evidence:
+    """The evidence, with a fine-tuned network as one more base."""
+    if network is None:
+        return evidence
+    known = evidence.bases[SOURCE].prototypes
+    return replace(
+        evidence,
+        bases={**evidence.bases, FINE_TUNED: Base(network, head, known)},
+        unlabelled={**evidence.unlabelled, FINE_TUNED: in_pieces(network, evidence.patches)},
+    )
+
+
 def adapted_model(adapted: Adapted, evidence: Evidence, student: Model, names: Sequence[str]) -> Model:
     """The student with the chosen statistics and head, over all classes that it now knows."""
-    network = student.network if adapted.base == SOURCE else evidence.bases[adapted.base].network
+    network = adapted.network or (student.network if adapted.base == SOURCE else evidence.bases[adapted.base].network)
     known = names[: len(adapted.head.bias)]
     return with_head(Model(network, student.config), adapted.head, known)

@@ -2,18 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from outcrop.learning.adaptation.calibration import Calibration, fit_calibration
-from outcrop.learning.adaptation.heads import Array, Classes, Head
+from outcrop.learning.adaptation.heads import Array, Classes
 
 Indices = NDArray[np.intp]
-#: (labels to learn from, labels that the head will be asked about) -> head over the rung's features. What lies close to
-#: a label that is asked about must not be learnt from either.
-Fit = Callable[[Indices, Indices], Head]
+
+
+class Fitted(Protocol):
+    """What a rung makes of labels: it says of features (k, d) which class is how likely, as logits (k, classes)."""
+
+    def logits(self, features: Array) -> Array: ...
+
+
+#: (labels to learn from, labels that it will be asked about) -> what is fitted over the rung's features. What
+#: lies close to a label that is asked about must not be learnt from either.
+Fit = Callable[[Indices, Indices], Fitted]
 NOBODY: Indices = np.empty(0, dtype=np.intp)
 
 
@@ -48,9 +57,9 @@ class Judged:
     nll: Array
     calibration: Calibration = field(default_factory=Calibration)
 
-    def head(self, labels: int) -> Head:
-        """The head that it makes of all labels."""
-        return self.calibration.head(self.rung.fit(np.arange(labels), NOBODY))
+    def fitted(self, labels: int) -> Fitted:
+        """What it makes of all labels, before calibration."""
+        return self.rung.fit(np.arange(labels), NOBODY)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from outcrop.learning.adaptation.adapted import Adapted, adapt_to
-from outcrop.learning.adaptation.evidence import Evidence, Support, places_of
+from outcrop.learning.adaptation.evidence import Evidence, Support, patches_of, places_of
 from outcrop.learning.adaptation.heads import Head
-from outcrop.learning.adaptation.looks import look
+from outcrop.learning.adaptation.looks import Seen, look
 from outcrop.learning.material import Material
 from outcrop.learning.metrics import Scored, block_sums, scalars
 from outcrop.learning.models import Model
@@ -53,10 +54,12 @@ class Reference:
     features: Mapping[str, NDArray[np.float32]]
     labels: NDArray[np.int64]
     blocks: NDArray[np.int64]
+    look: Callable[[nn.Module], Seen]
 
-    def scored(self, head: Head, base: str) -> Scored:
-        """What a head says of them."""
-        said = head.probabilities(self.features[base].astype(np.float64)).astype(np.float32)
+    def scored(self, head: Head, base: str, network: nn.Module | None = None) -> Scored:
+        """What a head says of them, over the features of a base or of a network that is none of them."""
+        features = self.features[base] if network is None else self.look(network).features
+        said = head.probabilities(features.astype(np.float64)).astype(np.float32)
         return Scored(self.labels, said, self.blocks)
 
 
@@ -64,12 +67,13 @@ def look_at_cells(site: Material, cells: CellSet, student: Model, evidence: Evid
     """Cells of a site through the student's bases."""
     inputs = [entry.modality for entry in student.config.inputs]
     pool = BlockPool(site.reader, inputs, site.params.patches.pool_mb)
-    seen = {
-        name: look(base.network, sweep(pool, cells, SWEEP_BATCH), inputs, site.fabric.device)
-        for name, base in evidence.bases.items()
-    }
+
+    def look_through(network: nn.Module) -> Seen:
+        return look(network, sweep(pool, cells, SWEEP_BATCH), inputs, site.fabric.device)
+
+    seen = {name: look_through(base.network) for name, base in evidence.bases.items()}
     first = next(iter(seen.values()))
-    return Reference({name: each.features for name, each in seen.items()}, first.labels, first.blocks)
+    return Reference({name: each.features for name, each in seen.items()}, first.labels, first.blocks, look_through)
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,14 @@ def draw_labels(site: Material, student: Model, teacher: Model | None, evidence:
         places_of(site, cells),
         {name: values.astype(np.float64) for name, values in seen.features.items()},
         None if guide is None else guide.astype(np.float64),
+        _student_patches(site, cells, student) if "fine_tuned" in (*params.rungs, *params.rungs_with_teacher) else {},
     )
     return Drawn(support, tuple(np.searchsorted(used, pick) for pick in picks))
+
+
+def _student_patches(site: Material, cells: CellSet, student: Model) -> dict[str, Tensor]:
+    inputs = [entry.modality for entry in student.config.inputs]
+    return patches_of(site, cells, inputs)
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,7 @@ def run_trials(
 
 
 def _measured(adapted: Adapted, labels: int, draw: int, reference: Reference) -> Trial:
-    values = headline(reference.scored(adapted.head, adapted.base))
+    values = headline(reference.scored(adapted.head, adapted.base, adapted.network))
     accuracy = adapted.accuracy
     return Trial(labels, draw, adapted.way, *values, accuracy.value, accuracy.low, accuracy.high)
 

@@ -1,7 +1,7 @@
 """All that is known of a new site before its labels are looked at, computed once: the labels then cost milliseconds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,12 +44,14 @@ class Support:
     places : (n, 3) scene, row, column
     features : by base, (n, d)
     teacher : (n, d) features of the teacher, if it can see the site
+    patches : by modality, as the student sees them (n, bands, side, side); only fine-tuning needs them
     """
 
     classes: Classes
     places: Places
     features: Mapping[str, Array]
     teacher: Array | None = None
+    patches: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of labels."""
@@ -62,6 +64,7 @@ class Support:
             self.places[chosen],
             {name: values[chosen] for name, values in self.features.items()},
             None if self.teacher is None else self.teacher[chosen],
+            {name: values[torch.from_numpy(chosen)] for name, values in self.patches.items()},
         )
 
 
@@ -77,6 +80,7 @@ class Evidence:
     places : (m, 3) of the unlabelled cells
     teacher : the teacher's last layer
     here, there : bands of the unlabelled cells, and of the labelled cells of the sources, whose classes are ``known``
+    patches : by modality, of the unlabelled cells as the student sees them
     reach : cells that two patches must be apart to share no pixel
     """
 
@@ -88,6 +92,7 @@ class Evidence:
     here: Radiometry
     there: Radiometry
     known: Classes
+    patches: Mapping[str, Tensor]
     reach: int
 
 
@@ -104,7 +109,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     device = site.fabric.device
     student_network = site.fabric.to_device(student.network).eval()
     modalities = [entry.modality for entry in student.config.inputs]
-    patches = _patches(site, cells, modalities)
+    patches = patches_of(site, cells, modalities)
     home = known_cells(sources, student, student_network)
     networks = {SOURCE: student_network}
     if BLENDED in (*params.rungs, *params.rungs_with_teacher) and has_statistics(student_network):
@@ -114,11 +119,11 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     for name, network in networks.items():
         seen = home if name == SOURCE else known_cells(sources, student, network)
         bases[name] = Base(network, head_of(network), prototypes_of(seen))
-    unlabelled = {name: _in_pieces(network, patches) for name, network in networks.items()}
+    unlabelled = {name: in_pieces(network, patches) for name, network in networks.items()}
     places = places_of(site, cells)
     here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
     there, known = _home_radiometry(sources, modalities)
-    evidence = Evidence(bases, {}, unlabelled, places, None, here, there, known, site.census.footprint)
+    evidence = Evidence(bases, {}, unlabelled, places, None, here, there, known, patches, site.census.footprint)
     if teacher is None:
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
@@ -212,7 +217,8 @@ def _blocks(material: Material, cells: CellSet) -> int:
     return len(cells.blocks)
 
 
-def _patches(material: Material, cells: CellSet, modalities: list[str]) -> dict[str, Tensor]:
+def patches_of(material: Material, cells: CellSet, modalities: Sequence[str]) -> dict[str, Tensor]:
+    """Patches of all cells of a set, by modality, in the order of `sweep`."""
     pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
     batches = [batch.patches for batch in sweep(pool, cells, SWEEP_BATCH)]
     joined = {name: np.concatenate([batch[name] for batch in batches]) for name in modalities}
@@ -226,10 +232,11 @@ def _blended(network: nn.Module, patches: dict[str, Tensor], usual: Tensor, bloc
     return blend_statistics(network, patches, weights, blocks * left, params.batch_norm_prior)
 
 
-def _in_pieces(network: nn.Module, patches: dict[str, Tensor]) -> Array:
+def in_pieces(network: nn.Module, patches: Mapping[str, Tensor]) -> Array:
+    """Features (m, d) of patches, a batch at a time."""
     return np.concatenate([features_of(network, piece) for piece in _pieces(patches)]).astype(np.float64)
 
 
-def _pieces(patches: dict[str, Tensor]) -> Iterable[dict[str, Tensor]]:
+def _pieces(patches: Mapping[str, Tensor]) -> Iterable[dict[str, Tensor]]:
     parts = {name: torch.split(values, SWEEP_BATCH) for name, values in patches.items()}
     return [dict(zip(parts, each, strict=True)) for each in zip(*parts.values(), strict=True)]

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from outcrop.learning.adaptation.choice import Choice, Fit, Indices, Rung, choose
 from outcrop.learning.adaptation.evidence import BLENDED, SOURCE, Evidence, Support
+from outcrop.learning.adaptation.finetuning import Tuned, tuned_on
 from outcrop.learning.adaptation.heads import Head, fit_logistic, fit_prototypes
 from outcrop.params import Onboard
 
+#: Parts of the labels by which fine-tuning is judged: a network a label would take too long.
+FOLDS = 5
 #: The rung that takes a base as it is.
 _FIRST = {SOURCE: "none", BLENDED: "batch_norm"}
 
@@ -40,6 +45,10 @@ class _Fitter:
         pairs = self.evidence.pairs[self.base]
         return pairs.taught(self.head, teacher, self.support.places[asked], self.evidence.reach)
 
+    def fine_tuned(self, learnt: Indices, asked: Indices) -> Tuned:
+        network, patches = self.evidence.bases[self.base].network, self.support.patches
+        return tuned_on(network, self.head, patches, learnt, self.support.classes, self.params.fine_tuning)
+
     def logistic(self, strength: float, learnt: Indices, asked: Indices) -> Head:
         features, classes = self.support.features[self.base][learnt], self.support.classes[learnt]
         return fit_logistic(features, classes, self.head, strength)
@@ -60,6 +69,9 @@ def rungs_of(evidence: Evidence, support: Support, params: Onboard, classes: int
             continue
         rungs.append(Rung(_FIRST[name], name, support.features[name], fitter.unchanged, None, opens=True))
         rungs += [Rung(way, name, support.features[name], fit) for way, fit in _ways(fitter)]
+        if "fine_tuned" in tried_rungs(evidence, support, params) and support.patches:
+            places = np.arange(len(support), dtype=np.float64)[:, None]
+            rungs.append(Rung("fine_tuned", name, places, fitter.fine_tuned, FOLDS))
     return sorted(rungs, key=lambda rung: not rung.opens)
 
 

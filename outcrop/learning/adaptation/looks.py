@@ -43,15 +43,20 @@ def head_of(network: nn.Module) -> Head:
 
 def with_head(model: Model, head: Head, classes: Sequence[str]) -> Model:
     """A copy of a student with another head, over more ``classes`` if there are new ones."""
-    network = deepcopy(model.network).cpu().eval()
+    network = put_head(deepcopy(model.network).cpu(), head).eval()
+    return Model(network, model.config.model_copy(update={"classes": tuple(classes)}))
+
+
+def put_head(network: nn.Module, head: Head) -> nn.Module:
+    """Give a student's network another last layer, and return it."""
     (before,) = _last_layers(network)
-    after = nn.Linear(before.in_features, len(head.bias))
-    after.weight.data = torch.from_numpy(head.weight).float()
-    after.bias.data = torch.from_numpy(head.bias).float()
+    after = nn.Linear(before.in_features, len(head.bias)).to(before.weight.device)
+    after.weight.data.copy_(torch.from_numpy(head.weight))
+    after.bias.data.copy_(torch.from_numpy(head.bias))
     classifier = network.classifier
     assert isinstance(classifier, nn.Sequential)
     classifier[len(classifier) - 1] = after
-    return Model(network, model.config.model_copy(update={"classes": tuple(classes)}))
+    return network
 
 
 def look(network: nn.Module, batches: Iterable[Batch], modalities: Sequence[str], device: torch.device) -> Seen:

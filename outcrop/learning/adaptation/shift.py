@@ -102,7 +102,7 @@ def _mean_error(values: Array, known: Classes, classes: Classes) -> Array:
     for label, count in zip(*np.unique(classes, return_counts=True), strict=True):
         own = values[known == label]
         parts.append((count / len(classes)) ** 2 * own.var(axis=0) / len(own))
-    return np.sum(parts, axis=0)
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def holm(p: Array) -> Array:

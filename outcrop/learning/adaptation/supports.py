@@ -135,4 +135,4 @@ def support_of(usable: Usable, site: Site, evidence: Evidence, teacher: Model | 
         if all(np.isfinite(values).all() for values in patches.values()):
             shown = {name: torch.from_numpy(values).to(device) for name, values in patches.items()}
             seen = features_of(teacher.network, shown).astype(np.float64)
-    return Support(usable.labels.classes, cells, features, seen)
+    return Support(usable.labels.classes, cells, features, seen, tensors)

@@ -49,7 +49,7 @@ def test_a_better_rung_is_taken_and_a_worse_one_is_not() -> None:
     choice = choose([still("none", BLIND), learning("logistic"), learning("stiff", 1e6)], Y, 0)
     assert [step.taken for step in choice.steps[:3]] == [True, True, False]
     assert choice.chosen.rung.name == "logistic"
-    assert (choice.chosen.head(LABELS).logits(X).argmax(axis=1) == Y).all()
+    assert (choice.chosen.fitted(LABELS).logits(X).argmax(axis=1) == Y).all()
 
 
 def test_what_is_no_better_than_its_error_is_left() -> None:
