@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.new_classes import study_new_classes
 from benchmarks.newcomers import STUDIES, Newcomer, Stage
-from benchmarks.rehearsals import LABELS as REHEARSED
 from outcrop.errors import OutcropError
 from outcrop.learning.adaptation.adapted import adapt_to
 from outcrop.learning.adaptation.curves import Trial, draw_labels, headline, look_at_cells, run_trials
@@ -55,12 +55,16 @@ def main() -> None:
                 path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     except OutcropError as error:
         sys.exit(str(error))
+    path = store / "new_classes.json"
+    if not asked.render_only and "new-classes" in (asked.only or ["new-classes"]) and not path.is_file():
+        print("measuring new classes ...", file=sys.stderr, flush=True)
+        path.write_text(json.dumps(study_new_classes(workspace, asked.draws), indent=1), encoding="utf-8")
     print(write(workspace, asked.output or workspace.root / "docs"))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.onboarding", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=list(TITLES), help="measure these studies")
+    parser.add_argument("--only", nargs="+", choices=[*TITLES, "new-classes"], help="measure these studies")
     parser.add_argument("--draws", type=int, default=50, help="draws of labels behind every figure")
     parser.add_argument("--render-only", action="store_true", help="write the document from what is kept")
     parser.add_argument("--output", type=Path, help="folder of the document; default: docs")
@@ -155,6 +159,11 @@ def _point(labels: int, trials: Sequence[Trial], found: Result) -> Result:
     }
 
 
+def fresh_told(found: Result) -> Result:
+    """The study of new classes as the document tells it."""
+    return {**found, "macro_f1": _band(found["macro_f1"]), "accuracy": _band(found["accuracy"])}
+
+
 def recovered(value: float, found: Result, metric: str) -> float | None:
     """Share of the gap between the unadapted student and one trained on all labels; None where there is no gap."""
     start, native = found["start"][metric], found["native"][metric]
@@ -203,7 +212,7 @@ def write(workspace: Workspace, output: Path) -> Path:
         for each in STUDIES
         if (store / each.name / "study.json").is_file()
     }
-    rehearsals = store / "rehearsals.json"
+    rehearsals, fresh = store / "rehearsals.json", store / "new_classes.json"
     if not studies or not rehearsals.is_file():
         sys.exit("nothing to write yet: run `python -m benchmarks.rehearsals`, then this")
     environment = Environment(
@@ -223,9 +232,9 @@ def write(workspace: Workspace, output: Path) -> Path:
     )
     text = environment.get_template("onboarding.md.j2").render(
         rehearsals=json.loads(rehearsals.read_text()),
-        rehearsed=REHEARSED,
         studies=list(studies.values()),
         targets=targets(studies),
+        fresh=fresh_told(json.loads(fresh.read_text())) if fresh.is_file() else None,
         machine={"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
     )
     document = output / "onboarding.md"

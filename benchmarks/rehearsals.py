@@ -33,7 +33,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
         {"rungs_with_teacher": ["batch_norm", "prototypes", "logistic", "redistilled"]},
         *({"rehearsal": value} for value in (0.0, 0.5, 1.0, 4.0)),
         *({"teacher_strength": value} for value in (7.0, 60.0)),
-        *({"ridge": value} for value in (0.3, 3.0)),
+        *({"ridge": value} for value in (0.1, 1.0)),
         *({"smoothing": value} for value in (0.05, 0.2)),
         *({"balance": value} for value in (0.0, 1.0)),
     ],
@@ -41,6 +41,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
         {},
         *({"rungs": [way]} for way in ("batch_norm", "prototypes", "logistic")),
         {"rungs": ["batch_norm", "logistic"]},
+        {"rungs": ["fine_tuned"]},
         *({"prototype_prior": value} for value in (10.0, 100.0, 300.0)),
         *({"strengths": [value]} for value in (10.0, 30.0, 100.0, 300.0)),
     ],
@@ -75,7 +76,10 @@ class Rehearsal:
         rows = []
         for draw, places in enumerate(self.drawn.draws):
             adapted = adapt_to(evidence, support.take(places[:LABELS]), params, len(base.bias), seed + draw)
-            here, kept = (headline(c.scored(adapted.head, adapted.base)) for c in (self.reference, self.home))
+            here, kept = (
+                headline(cells.scored(adapted.head, adapted.base, adapted.network))
+                for cells in (self.reference, self.home)
+            )
             low, high = adapted.accuracy.low, adapted.accuracy.high
             rows.append(
                 {
@@ -113,7 +117,7 @@ def main() -> None:
 
 def rehearse(workspace: Workspace, draws: int = 20) -> list[dict[str, Any]]:
     """One row a set of parameters: means over sites and draws, and the 5th percentile of the gain in macro-F1."""
-    asked = {"curve": [LABELS], "draws": draws, "rungs": ["batch_norm"]}
+    asked = {"curve": [LABELS], "draws": draws, "rungs": ["batch_norm", "fine_tuned"]}
     stages = [Stage(each, workspace, asked) for each in REHEARSALS]
     params = stages[0].site.params
     rehearsals = [Rehearsal.prepare(stage, params.seed) for stage in stages]
@@ -123,7 +127,7 @@ def rehearse(workspace: Workspace, draws: int = 20) -> list[dict[str, Any]]:
         for changes in tried:
             chosen = Onboard.model_validate({**defaults.model_dump(), **changes})
             played = [each.play(chosen, mode == TAUGHT, params.seed) for each in rehearsals]
-            rows.append({"mode": mode, "changes": changes, **_summary(played)})
+            rows.append({"mode": mode, "changes": changes, "draws": draws, "labels": LABELS, **_summary(played)})
     return rows
 
 

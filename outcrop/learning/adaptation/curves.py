@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from outcrop.learning.adaptation.adapted import Adapted, adapt_to
-from outcrop.learning.adaptation.evidence import Evidence, Support, patches_of, places_of
+from outcrop.learning.adaptation.evidence import SOURCE, Evidence, Support, patches_of, places_of
 from outcrop.learning.adaptation.heads import Head
 from outcrop.learning.adaptation.looks import Seen, look
 from outcrop.learning.material import Material
@@ -156,9 +156,16 @@ def run_trials(
     params: Onboard,
     seed: int,
     advance: Callable[[int], None] = lambda _: None,
+    *,
+    classes: int | None = None,
 ) -> list[Trial]:
-    """Adapt to every draw of every number of labels, and measure on the reference."""
-    classes, trials = len(evidence.bases["source"].head.bias), []
+    """Adapt to every draw of every number of labels, and measure on the reference.
+
+    Parameters
+    ----------
+    classes : how many the adapted model has; default: the student's
+    """
+    classes, trials = classes or len(evidence.bases[SOURCE].head.bias), []
     for draw, places in enumerate(drawn.draws):
         for labels in params.curve:
             if labels > len(places):
