@@ -1,4 +1,4 @@
-"""A new site of another survey, all of whose classes are new: what a trained encoder is worth with few labels a class."""
+"""A site of another survey, all of whose classes are new: what a trained encoder is worth with few labels a class."""
 
 from copy import deepcopy
 from dataclasses import replace

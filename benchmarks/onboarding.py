@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.new_classes import study_new_classes
 from benchmarks.newcomers import STUDIES, Newcomer, Stage
+from benchmarks.onboarding_speed import measure_speed
 from outcrop.errors import OutcropError
 from outcrop.learning.adaptation.adapted import adapt_to
 from outcrop.learning.adaptation.curves import Trial, draw_labels, headline, look_at_cells, run_trials
@@ -59,12 +60,16 @@ def main() -> None:
     if not asked.render_only and "new-classes" in (asked.only or ["new-classes"]) and not path.is_file():
         print("measuring new classes ...", file=sys.stderr, flush=True)
         path.write_text(json.dumps(study_new_classes(workspace, asked.draws), indent=1), encoding="utf-8")
+    path = store / "speed.json"
+    if not asked.render_only and "speed" in (asked.only or ["speed"]) and not path.is_file():
+        print("measuring speed ...", file=sys.stderr, flush=True)
+        path.write_text(json.dumps(measure_speed(workspace), indent=1), encoding="utf-8")
     print(write(workspace, asked.output or workspace.root / "docs"))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.onboarding", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=[*TITLES, "new-classes"], help="measure these studies")
+    parser.add_argument("--only", nargs="+", choices=[*TITLES, "new-classes", "speed"], help="measure these studies")
     parser.add_argument("--draws", type=int, default=50, help="draws of labels behind every figure")
     parser.add_argument("--render-only", action="store_true", help="write the document from what is kept")
     parser.add_argument("--output", type=Path, help="folder of the document; default: docs")
@@ -200,6 +205,17 @@ def targets(studies: Mapping[str, Result]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def _in_time(speed: Result | None) -> list[tuple[str, str, str, str]]:
+    if speed is None:
+        return []
+    what = f"a site of {speed['size']} x {speed['size']} cells, {speed['labels']} labels, {speed['draws']} draws"
+    return [(what, f"{speed['seconds']:.0f} s", "< 90 s", _met(speed["seconds"] < 90))]
+
+
+def _kept(path: Path) -> Result | None:
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def _met(met: bool) -> str:
     return "yes" if met else "NO"
 
@@ -212,7 +228,8 @@ def write(workspace: Workspace, output: Path) -> Path:
         for each in STUDIES
         if (store / each.name / "study.json").is_file()
     }
-    rehearsals, fresh = store / "rehearsals.json", store / "new_classes.json"
+    rehearsals = store / "rehearsals.json"
+    fresh, speed = (_kept(store / f"{name}.json") for name in ("new_classes", "speed"))
     if not studies or not rehearsals.is_file():
         sys.exit("nothing to write yet: run `python -m benchmarks.rehearsals`, then this")
     environment = Environment(
@@ -233,8 +250,9 @@ def write(workspace: Workspace, output: Path) -> Path:
     text = environment.get_template("onboarding.md.j2").render(
         rehearsals=json.loads(rehearsals.read_text()),
         studies=list(studies.values()),
-        targets=targets(studies),
-        fresh=fresh_told(json.loads(fresh.read_text())) if fresh.is_file() else None,
+        targets=[*targets(studies), *_in_time(speed)],
+        fresh=fresh and fresh_told(fresh),
+        speed=speed,
         machine={"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
     )
     document = output / "onboarding.md"
