@@ -81,7 +81,7 @@ class Evidence:
     teacher : the teacher's last layer
     here, there : bands of the unlabelled cells, and of the labelled cells of the sources, whose classes are ``known``
     patches : by modality, of the unlabelled cells as the student sees them
-    reach : cells that two patches must be apart to share no pixel
+    reach : cells that two places must be apart to be independent: the buffer between blocks of two splits
     """
 
     bases: Mapping[str, Base]
@@ -123,7 +123,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     places = places_of(site, cells)
     here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
     there, known = _home_radiometry(sources, modalities)
-    evidence = Evidence(bases, {}, unlabelled, places, None, here, there, known, patches, site.census.footprint)
+    evidence = Evidence(bases, {}, unlabelled, places, None, here, there, known, patches, site.sites[0].buffer)
     if teacher is None:
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
