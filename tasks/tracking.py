@@ -18,8 +18,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
-from outcrop.record.provenance import SOURCE, Commit
 from outcrop.errors import ModelError
+from outcrop.record.provenance import SOURCE, Commit
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
