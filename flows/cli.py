@@ -9,6 +9,7 @@ import typer
 
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
+from flows import maps
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
@@ -25,6 +26,8 @@ app = typer.Typer(
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
 app.command()(onboard)
+app.command("export")(maps.export)
+app.command("map")(maps.map_command)
 
 
 def main() -> None:

@@ -84,13 +84,17 @@ class Properties(Part):
     wkt: str | None = Field(default=None, alias="proj:wkt2")
 
 
-class ItemPart(Part):
-    """One scene."""
+class SceneItem(Part):
+    """One scene as a map needs it: rasters, perhaps without labels."""
 
     type: Literal["Feature"]
     id: str
     properties: Properties
     assets: dict[str, AssetPart]
+
+
+class ItemPart(SceneItem):
+    """One scene of a site."""
 
     @field_validator("assets")
     @classmethod

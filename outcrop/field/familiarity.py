@@ -1,0 +1,59 @@
+"""What a model was trained on looks familiar to it; this tells how far from it a cell is.
+
+The distance is Mahalanobis' in the space of the trunks' means over the patch, the last thing that is common to all
+classes: how many standard deviations of the training cells the cell lies away from them (Lee et al., "A Simple Unified
+Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018, without their classes, for few cells are labelled).
+It is squared and divided by its own quantile over validation cells, which the distance was not fitted on: above 1 the
+cell is unlike all but a stated share of the ground that the model comes from.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+
+from outcrop.learning.committee import Committee
+from outcrop.learning.networks import Patches
+
+Rows = NDArray[np.float32]
+#: Share of the validation cells that counts as familiar.
+QUANTILE = 0.99
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """``|(x - mean) whitener|^2 / limit``: (channels,) and (channels, channels)."""
+
+    mean: Rows
+    whitener: Rows
+    limit: float
+    quantile: float = QUANTILE
+
+    def strangeness(self, means: Rows) -> Rows:
+        """(cells, channels) -> (cells,), above 1 where unfamiliar."""
+        return np.asarray(np.square((means - self.mean) @ self.whitener).sum(axis=1) / self.limit, dtype=np.float32)
+
+
+def fit_familiarity(training: Rows, validation: Rows, quantile: float = QUANTILE) -> Familiarity:
+    """Fit the distance on training cells, and its limit on validation cells, both (cells, channels).
+
+    The covariance is shrunk as Ledoit and Wolf (2004) say, for it is inverted.
+    """
+    fitted = LedoitWolf().fit(training.astype(np.float64))
+    whitener = np.linalg.cholesky(np.linalg.inv(fitted.covariance_))
+    mean, matrix = fitted.location_.astype(np.float32), whitener.astype(np.float32)
+    distances = Familiarity(mean, matrix, 1.0).strangeness(validation)
+    return Familiarity(mean, matrix, float(np.quantile(distances, quantile)), quantile)
+
+
+@torch.inference_mode()
+def trunk_means(network: torch.nn.Module, patches: Patches) -> Rows:
+    """The means of a network's trunks over patches, by modality (N, bands, side, side) -> (N, channels)."""
+    if isinstance(network, Committee):
+        raise TypeError("a committee has no trunks of its own")
+    encoders = network.encoders.values()
+    names = network.modalities
+    means = [e.trunk(e.standardise(patches[n])).mean(dim=(2, 3)) for n, e in zip(names, encoders, strict=True)]
+    return np.asarray(torch.cat(means, dim=1).numpy())
