@@ -27,7 +27,7 @@ app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
 app.command()(onboard)
 app.command("export")(maps.export)
-app.command("map")(maps.map_command)
+app.command("map")(maps.map_scene)
 
 
 def main() -> None:

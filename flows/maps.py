@@ -1,5 +1,7 @@
 """The commands that take a model to the field: export it, map scenes with it, measure what it costs."""
 
+import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,48 +12,98 @@ from flows.options import HERE, Json, Where, open_workspace, show_json
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; one that is there is replaced.")]
 
 
+Sites = Annotated[
+    list[str] | None,
+    typer.Option("--site", help="Calibrate and check on this site instead of the training sites; repeatable."),
+]
+
+
+class Precision(StrEnum):
+    """Precisions of an export's graphs."""
+
+    fp32 = "fp32"
+    int8 = "int8"
+
+
 def export(
-    model: Annotated[Path, typer.Argument(help="Model: a folder, a registered name, or name@alias.")],
+    model: Annotated[
+        str, typer.Argument(help="Model: a registered name, name@alias, models:/name/version, or a folder.")
+    ],
     output: Folder,
+    sites: Sites = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Make of a model what travels: ONNX graphs that need neither torch nor a workspace.
+    """Make of a student what travels: ONNX graphs that need neither torch nor a workspace.
 
     **Examples**
 
         outcrop export simulated-student -o exports/student
+
+        outcrop export simulated-student@champion -o exports/oman --site oman
     """
     workspace = open_workspace(where)
-    from tasks.export import export as export_model
+    from tasks.export import export as make_export
 
-    made = export_model(workspace, model, output.resolve())
+    made = make_export(workspace, model, output.resolve(), sites or ())
     if as_json:
         show_json(made)
         return
-    print(made["export"])
+    print(f"network: macro-F1 {made['calibration']['torch_macro_f1']:.4f} on validation cells")
+    for precision, graph in made["graphs"].items():
+        size, score, off = graph["bytes"] / 1024, graph["macro_f1"], graph["difference"]
+        print(f"{precision}: macro-F1 {score:.4f}, {size:.0f} kB, probabilities differ by {off:.1e} at most")
+    for precision, why in made["refused"].items():
+        print(f"{precision}: not written, {why}")
+    print(f"export: {made['export']}")
 
 
-def map_command(
-    model: Annotated[Path, typer.Argument(help="Export, or model.")],
-    scene: Annotated[Path, typer.Argument(help="STAC item of a scene, or a GeoTIFF.")],
+def map_scene(
+    model: Annotated[str, typer.Argument(help="Folder of an export; or a model, as for `outcrop export`.")],
+    scene: Annotated[Path, typer.Argument(help="STAC item of a scene, or a GeoTIFF with the model's only modality.")],
     output: Folder,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: one a core.")] = None,
+    precision: Annotated[Precision, typer.Option(help="Which of an export's graphs to use.")] = Precision.fp32,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write every class's probability.")
     ] = False,
+    memory: Annotated[str, typer.Option(help="Memory that the process may take, such as 512MB.")] = "512MB",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads that compute; default: one a core.")] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option(help="Bands of a GeoTIFF in the model's order, such as 3,2,1; default: by their names."),
+    ] = None,
     as_json: Json = False,
+    where: Where = HERE,
 ) -> None:
-    """Map a scene.
+    """Map a scene: the class of every base cell, how sure the model is, and where the ground is new to it.
+
+    A map that was cut off goes on where it stopped. Neither memory nor threads change what it holds.
 
     **Examples**
 
         outcrop map exports/student data/sites/oman/year-0/year-0.json -o maps/oman
-    """
-    from tasks.map import map_export
 
-    made = map_export(model, scene, output.resolve(), threads=threads, probabilities=probabilities)
+        outcrop map exports/student mosaic.tif -o maps/mosaic --precision int8 --memory 1GB
+
+        outcrop map simulated-teacher data/sites/oman/year-0/year-0.json -o maps/oman-teacher
+    """
+    from tasks.map import Manner, map_one, parse_bands, parse_megabytes
+
+    manner = Manner(
+        precision=precision.value,
+        probabilities=probabilities,
+        bands=parse_bands(bands) if bands else (),
+        megabytes=parse_megabytes(memory),
+        threads=threads or os.cpu_count() or 1,
+    )
+    made = map_one(model, scene, output.resolve(), manner, where)
     if as_json:
         show_json(made)
         return
-    print(made["map"])
+    for name, share in sorted(made["classes"].items(), key=lambda entry: -entry[1]):
+        if share:
+            print(f"{name:<20} {share:7.2%}")
+    print(f"{made['mapped']} of {made['cells']} cells mapped")
+    if "unfamiliar" in made:
+        print(f"not like the training data: {made['unfamiliar']:.1%}")
+    print(f"map: {made['map']}")

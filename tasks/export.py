@@ -1,58 +1,95 @@
-"""Export a model: what travels to a small machine."""
+"""Export a model: what travels to a small machine, with its proof, its lineage and its digests."""
 
-import hashlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from outcrop.field.exported import MANIFEST, SUMS, Export
-from outcrop.field.exports import write_graph
-from outcrop.field.familiarity import Rows, fit_familiarity, trunk_means
-from outcrop.field.profiles import profile_of
-from outcrop.learning.models import Model, load_model
-from outcrop.survey.cells import CellReader, CellSet, paired_cells
+from outcrop.errors import WorkspaceError
+from outcrop.field.cards import write_cards
+from outcrop.field.exported import FORMAT, MANIFEST, SUMS, Export, Source, is_export
+from outcrop.field.exports import LARGEST_LOSS, Made, make_graphs
+from outcrop.record.digests import digest_file
+from outcrop.record.provenance import package_versions, read_commit
+from outcrop.survey.cells import CellReader
 from outcrop.survey.census import take_census
 from outcrop.survey.declarations import declared_ranges
-from outcrop.survey.patches import BlockPool, sweep
-from outcrop.survey.roles import with_roles
-from outcrop.survey.sites import read_site
 from outcrop.survey.staging import staged
-from outcrop.survey.surveys import load_survey
+from tasks.data import site_hashes
+from tasks.models import Known, know_model
+from tasks.progress import Progress
 from tasks.workspace import Workspace
 
-#: Cells that the familiar is learnt from, and as many to set its limit by.
-CELLS = 4000
+#: What the model card tells of the test.
+METRICS = ("macro_f1", "overall_accuracy", "average_accuracy", "kappa", "ece", "nll")
+STEPS = ("census", "familiarity", "fp32", "int8")
 
 
-def export(workspace: Workspace, folder: Path, output: Path) -> dict[str, Any]:
-    """Export the model in a folder."""
-    model = load_model(folder)
-    survey, params = load_survey(workspace.root / "data" / "surveys" / f"{model.config.survey}.yaml", workspace.params)
-    sites = with_roles([read_site(workspace.sites / name) for name in survey.sites], params.sites)
-    profile = profile_of(model.config, sites)
-    with tempfile.TemporaryDirectory(dir=workspace.state) as scratch, staged(output.parent, output.name) as building:
-        census = take_census(sites, params.footprint, declared_ranges(survey), Path(scratch))
-        reader = CellReader(sites, census)
-        means = [
-            _means(model, reader, paired_cells(reader, split, CELLS, params.seed), params.patches.pool_mb)
-            for split in ("train", "val")
-        ]
-        familiarity = fit_familiarity(*means)
-        write_graph(model, profile, familiarity, building / "model.onnx")
-        manifest = Export(profile=profile, graphs={"fp32": "model.onnx"}, quantile=familiarity.quantile)
-        (building / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        names = sorted(path.name for path in building.iterdir())
-        sums = [f"{hashlib.sha256((building / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] = ()) -> dict[str, Any]:
+    """Export a model into a folder; gives the manifest, and where it is.
+
+    Parameters
+    ----------
+    sites : calibrate and check on these instead of the survey's training sites
+
+    Raises
+    ------
+    OutcropError : the model, a site or the folder cannot be used; nothing is left at ``output`` then.
+    """
+    if output.exists() and not is_export(output) and (not output.is_dir() or any(output.iterdir())):
+        raise WorkspaceError("what stands there is no export", where=output, remedy="choose another folder with -o")
+    known = know_model(workspace, name, sites)
+    hashes = site_hashes(workspace, [site.name for site in known.sites])
+    with (
+        tempfile.TemporaryDirectory(dir=workspace.state) as scratch,
+        staged(output.parent, output.name) as building,
+        Progress("Exporting", len(STEPS)) as bar,
+    ):
+
+        def tell(step: str) -> None:
+            bar.reach(STEPS.index(step), len(STEPS), step)
+
+        tell("census")
+        params = known.params
+        census = take_census(known.sites, known.model.config.footprint, declared_ranges(known.survey), Path(scratch))
+        reader = CellReader(known.sites, census)
+        made = make_graphs(known.model, known.profile, reader, params.seed, params.patches.pool_mb, building, tell)
+        manifest = _manifest(workspace, known, made, hashes)
+        (building / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_cards(manifest, building)
+        sums = [f"{digest_file(path)}  {path.name}\n" for path in sorted(building.iterdir())]
         (building / SUMS).write_text("".join(sums), encoding="utf-8")
-    return {"export": str(output)}
+        bar.reach(len(STEPS), len(STEPS), "")
+    return {
+        "export": str(output),
+        **manifest.model_dump(mode="json", include={"graphs", "refused", "calibration", "source"}),
+    }
 
 
-def _means(model: Model, reader: CellReader, cells: CellSet, megabytes: int) -> Rows:
-    names = [entry.modality for entry in model.config.inputs]
-    batches = sweep(BlockPool(reader, names, megabytes), cells, 256)
-    return np.concatenate(
-        [trunk_means(model.network, {n: torch.from_numpy(b.patches[n]) for n in names}) for b in batches]
+def _manifest(workspace: Workspace, known: Known, made: Made, hashes: dict[str, str]) -> Export:
+    found, commit = known.found, read_commit(workspace.root)
+    return Export(
+        format=FORMAT,
+        profile=known.profile,
+        source=Source(
+            model=found.name,
+            digest=found.digest,
+            uri=found.uri,
+            run_id=found.run_id,
+            trained_on=known.trained_on,
+            data=found.data,
+            commit=commit.sha,
+            dirty=commit.dirty,
+            packages=package_versions(),
+        ),
+        graphs=made.graphs,
+        refused=made.refused,
+        metrics={name: found.metrics[name] for name in METRICS if name in found.metrics},
+        calibration={
+            "sites": hashes,
+            "cells": made.cells,
+            "torch_macro_f1": made.torch_macro_f1,
+            "largest_loss": LARGEST_LOSS,
+            "familiar_quantile": made.familiarity.quantile,
+        },
     )

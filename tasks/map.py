@@ -1,32 +1,197 @@
-"""Map one scene with an export or a model."""
+"""Map one scene: what is finished is kept beside the output until the map is whole, and a killed run goes on from it.
 
+Nothing here imports a workflow tool, and of an export not even torch: that is what travels.
+"""
+
+import fcntl
 import os
+import re
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from outcrop.field.exported import ExportedPredictor
+import numpy as np
+
+from outcrop.errors import ParamsError, WorkspaceError
+from outcrop.field.exported import ExportedPredictor, Precision, is_export
 from outcrop.field.journals import Journal
-from outcrop.field.mapping import map_scene
-from outcrop.field.products import write_map
-from outcrop.field.scenes import open_scene
+from outcrop.field.mapping import CLASS, NODATA, UNFAMILIAR, map_scene
+from outcrop.field.predictors import Predictor
+from outcrop.field.products import ITEM, products_of, write_map
+from outcrop.field.scenes import MapScene, open_scene
+from outcrop.record.digests import digest_value
 from outcrop.survey.staging import staged
-from tasks.progress import Progress
+from tasks.progress import Progress, say
+from tasks.workspace import find_workspace
+
+BLOCKS, PLAN = "blocks", "plan"
 
 
-def map_export(
-    folder: Path, scene_path: Path, output: Path, *, threads: int | None, probabilities: bool
-) -> dict[str, Any]:
-    """Map a scene with an export; gives what was made."""
-    predictor = ExportedPredictor(folder)
-    scene = open_scene(scene_path, predictor.profile)
-    unfinished = output.parent / f".{output.name}.unfinished"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    journal = Journal(unfinished / "blocks")
-    cells = scene.grid.height * scene.grid.width
-    with Progress("Mapping", cells) as bar:
-        map_scene(predictor, scene, journal, threads=threads or os.cpu_count() or 1, progress=bar.advance)
-    with staged(output.parent, output.name) as building:
-        write_map(scene, predictor.profile, journal, building, probabilities=probabilities)
-    shutil.rmtree(unfinished)
-    return {"map": str(output), "cells": cells}
+@dataclass(frozen=True)
+class Manner:
+    """How a map is made. Memory and threads leave no trace in it."""
+
+    precision: Precision = "fp32"
+    probabilities: bool = False
+    bands: tuple[int, ...] = ()
+    megabytes: int = 512
+    threads: int = 1
+
+
+def parse_megabytes(text: str) -> int:
+    """``512MB``, ``2GB`` or a bare number of megabytes.
+
+    Raises
+    ------
+    ParamsError : it is neither.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|M|GB|G|)", text.strip().upper())
+    if not found:
+        raise ParamsError(f"`{text}` is no amount of memory", where="--memory", remedy="write it as 512MB or 2GB")
+    return int(float(found[1]) * (1024 if found[2].startswith("G") else 1))
+
+
+def parse_bands(text: str) -> tuple[int, ...]:
+    """``3,2,1``.
+
+    Raises
+    ------
+    ParamsError : it is no list of band numbers.
+    """
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
+        raise ParamsError(f"`{text}` is no list of bands", where="--bands", remedy="write it as 3,2,1")
+    return tuple(int(part) for part in text.split(","))
+
+
+def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: Path) -> dict[str, Any]:
+    """Map a scene with an export or a model of the workspace around ``where``; gives what the map holds."""
+    _check_output(output)
+    predictor, lineage = _predictor(model, manner, where)
+    scene = open_scene(scene_path, predictor.profile, manner.bands)
+    for note in scene.notes:
+        say(note)
+    familiarity = isinstance(predictor, ExportedPredictor)
+    products = products_of(predictor.profile, probabilities=manner.probabilities, familiarity=familiarity)
+    with _unfinished(output, _plan(scene, lineage, manner)) as (folder, journal):
+        seconds = _fill(predictor, scene, journal, manner)
+        with staged(output.parent, output.name) as building:
+            write_map(scene, products, journal, building, lineage)
+        summary = _summary(journal, predictor, familiarity)
+        shutil.rmtree(folder)
+    return {"map": str(output), "scene": scene.name, **lineage, **summary, "seconds": round(seconds, 2)}
+
+
+def _check_output(output: Path) -> None:
+    """Whatever stands at the output will be replaced, so it must be a map."""
+    if output.exists() and not (output / ITEM).is_file() and (not output.is_dir() or any(output.iterdir())):
+        raise WorkspaceError("what stands there is no map", where=output, remedy="choose another folder with -o")
+
+
+def _predictor(model: str, manner: Manner, where: Path) -> tuple[Predictor, dict[str, Any]]:
+    if is_export(Path(model)):
+        predictor = ExportedPredictor(Path(model), manner.precision)
+        return predictor, {"outcrop:model": predictor.export.source.digest, "outcrop:precision": manner.precision}
+    workspace = find_workspace(where)
+    workspace.prepare()
+    if manner.precision != "fp32":
+        raise ParamsError("a model has one precision", where="--precision", remedy="export it first: `outcrop export`")
+    import torch
+
+    from outcrop.field.trained import TrainedPredictor
+    from tasks.models import know_model
+
+    torch.set_num_threads(1)  # tiles run side by side
+    known = know_model(workspace, model)
+    return TrainedPredictor(known.model, known.profile), {"outcrop:model": known.found.digest}
+
+
+def _plan(scene: MapScene, lineage: Mapping[str, Any], manner: Manner) -> str:
+    """Digest of all that the map depends on: finished blocks of another plan are of no use."""
+    files = [layer.raster.path.resolve() for layer in scene.layers.values()]
+    return digest_value(
+        {
+            "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files],
+            "bands": [layer.indexes for layer in scene.layers.values()],
+            "lineage": dict(lineage),
+            "probabilities": manner.probabilities,
+        }
+    )
+
+
+@contextmanager
+def _unfinished(output: Path, plan: str) -> Iterator[tuple[Path, Journal]]:
+    """The folder of what is finished, and its journal; it stays when the block ends early and holds anything."""
+    folder = output.parent / f".{output.name}.unfinished"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as cause:
+        reason = (cause.strerror or str(cause)).lower()
+        raise WorkspaceError(
+            f"the map cannot be written: {reason}", where=output.parent, remedy="check the folder's permissions"
+        ) from cause
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        os.close(handle)
+        raise WorkspaceError("another run is making this map", where=output, remedy="wait until it ends") from cause
+    try:
+        journal = _take_up(folder, plan)
+        yield folder, journal
+    finally:
+        if folder.is_dir() and not (folder / BLOCKS).stat().st_size:
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _take_up(folder: Path, plan: str) -> Journal:
+    path = folder / PLAN
+    if not path.is_file() or path.read_text(encoding="utf-8") != plan:
+        (folder / BLOCKS).unlink(missing_ok=True)
+        path.write_text(plan, encoding="utf-8")
+    journal = Journal(folder / BLOCKS)
+    if journal.records:
+        say(f"going on with a map that was cut off: {len(journal.records)} blocks are finished")
+    return journal
+
+
+def _fill(predictor: Predictor, scene: MapScene, journal: Journal, manner: Manner) -> float:
+    """Map what is left, under a progress bar of native pixels; gives the seconds that it took."""
+    pixels = max(entry.fine for entry in predictor.profile.inputs) ** 2
+    done = sum(record.shape[1] * record.shape[2] for record in journal.records.values())
+    start, fresh = perf_counter(), 0
+    with Progress("Mapping", scene.grid.height * scene.grid.width * pixels) as bar:
+        bar.advance(done * pixels)
+
+        def advance(cells: int) -> None:
+            nonlocal fresh
+            fresh += cells * pixels
+            bar.advance(cells * pixels, note=f"{fresh / (perf_counter() - start) / 1e6:.2f} Mpixels/s")
+
+        map_scene(
+            predictor,
+            scene,
+            journal,
+            probabilities=manner.probabilities,
+            threads=manner.threads,
+            megabytes=manner.megabytes,
+            progress=advance,
+        )
+    return perf_counter() - start
+
+
+def _summary(journal: Journal, predictor: Predictor, familiarity: bool) -> dict[str, Any]:
+    """How many cells were mapped, the share of every class, and of what is unfamiliar."""
+    counts, unfamiliar = np.zeros(256, dtype=np.int64), 0
+    for row, col in journal.records:
+        layers = journal.read(row, col)
+        counts += np.bincount(layers[CLASS].ravel(), minlength=256)
+        unfamiliar += int((layers[UNFAMILIAR] == 1).sum())
+    mapped = int(counts[:NODATA].sum())
+    shares = {c.name: int(n) / max(mapped, 1) for c, n in zip(predictor.profile.classes, counts, strict=False)}
+    summary = {"cells": int(counts.sum()), "mapped": mapped, "classes": shares}
+    return summary | ({"unfamiliar": unfamiliar / max(mapped, 1)} if familiarity else {})

@@ -363,3 +363,81 @@ def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", value
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version of a registered model: where its files are, its digest, and the run and the data that it came from.
+
+    ``metrics`` are those of the evaluation in the same flow run, without the ones of single classes; with them, the
+    seconds that its training took.
+    """
+
+    name: str
+    uri: str
+    aliases: tuple[str, ...]
+    folder: Path
+    digest: str
+    run_id: str
+    data: dict[str, str]
+    metrics: dict[str, float]
+
+
+def find_registered(workspace: Workspace, name: str) -> RegisteredModel:
+    """Find a version by ``name`` (the champion, or the newest), ``name@alias`` or ``models:/name/version``.
+
+    Raises
+    ------
+    ModelError : there is none.
+    """
+    disable_logging()
+    mlflow.set_tracking_uri(workspace.tracking_uri)
+    client = mlflow.MlflowClient(workspace.tracking_uri)
+    try:
+        version = _find_version(client, name)
+    except MlflowException:
+        version = None
+    if version is None:
+        known = ", ".join(sorted(model.name for model in client.search_registered_models())) or "none so far"
+        raise ModelError(f"no model is called `{name}`", where=workspace.tracking_uri, remedy=f"registered: {known}")
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    run_id = client.get_logged_model(version.source.split("/")[-1]).source_run_id
+    run = client.get_run(run_id)
+    return RegisteredModel(
+        version.name,
+        f"models:/{version.name}/{version.version}",
+        tuple(version.aliases),
+        folder,
+        version.tags.get("digest", ""),
+        str(run_id),
+        {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs},
+        _evaluation(client, run, version.name),
+    )
+
+
+def _evaluation(client: mlflow.MlflowClient, run: Run, name: str) -> dict[str, float]:
+    """What the evaluation beside a training run found of the model that was registered as ``<survey>-<role>``."""
+    parent, experiment = run.data.tags.get(PARENT), run.info.experiment_id
+    survey = client.get_experiment(experiment).name
+    prefix = name.removeprefix(f"{survey}-").replace("-", " ", 1) + "."
+    found = {"training_seconds": run.data.metrics["training_seconds"]} if "training_seconds" in run.data.metrics else {}
+    for beside in client.search_runs(
+        [experiment], f"tags.`{PARENT}` = '{parent}' and attributes.run_name = 'evaluate'"
+    ):
+        for key, value in beside.data.metrics.items():
+            short = key.removeprefix(prefix)
+            if key.startswith(prefix) and "." not in short:
+                found[short] = value
+    return found
+
+
+def _find_version(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
+    name = name.removeprefix("models:/")
+    if "@" in name:
+        return client.get_model_version_by_alias(*name.split("@", 1))
+    if "/" in name:
+        return client.get_model_version(*name.split("/", 1))
+    aliases = client.get_registered_model(name).aliases
+    if "champion" in aliases:
+        return client.get_model_version(name, aliases["champion"])
+    return max(client.search_model_versions(f"name = '{name}'"), key=lambda each: int(each.version), default=None)

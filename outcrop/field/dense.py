@@ -4,7 +4,7 @@ Neighbouring patches share nearly all their pixels, so classifying one patch a c
 trunk runs once over a window, and each cell then takes its own part of the outcome. With unpadded convolutions that is
 no approximation. Along one axis (both are alike):
 
-- The patches of cells 0, 1, 2, ... begin ``step`` pixels apart: ``fine`` for a modality with ``fine`` pixels in a base
+- The patches of cells 0, 1, 2, ... begin ``step`` pixels apart: ``fine`` for a modality with ``fine`` pixels a
   cell. Of a coarser modality there is one patch a native pixel (``step`` 1), and each base cell takes that of the
   native pixel that holds it.
 - Unpadded, a convolution of kernel k and stride t gives at position p of a patch a function of the k pixels from t p on,
@@ -17,8 +17,8 @@ no approximation. Along one axis (both are alike):
   always t: the trunk runs over the window with the very strides that it has on a patch. Where it does not divide
   (``fine`` = 1), the layer keeps its grid and later ones are dilated: shift-and-stitch (all shifts of the strided
   network, interleaved), without repeating for every shift what comes before the stride.
-- The patch's mean is then a box filter: the mean of P positions ``pitch`` apart, one box every ``step``; its centre is a
-  shifted view; the moments are box filters of the pixels and their squares.
+- The patch's mean is then a box filter: the mean of P positions ``pitch`` apart, one box every ``step``; its centre is
+  a small box at a shifted place; the moments are box filters of the pixels and of their squares.
 
 A cell of a footprint of f cells so costs about as much as its own pixels do, not those of f x f cells.
 Shift-and-stitch is from Sermanet et al., "OverFeat", ICLR 2014; that dilation does the same from Chen et al.,
@@ -56,19 +56,24 @@ class _SpreadMean(nn.Module):
         self.count, self.pitch, self.step = count, pitch, step
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.pitch > 1:
-            return self._along(self._along(x, 2), 3)
         count, step = self.count, self.step
-        if count % step == 0:
-            x, count, step = F.avg_pool2d(x, step), count // step, 1
-        return F.avg_pool2d(F.avg_pool2d(x, (count, 1), (step, 1)), (1, count), (1, step))
+        if self.pitch == 1 and count % step == 0:
+            # First the squares that lie side by side, then the few of them that a larger square holds.
+            x, count, step = _mean(_mean(x, 2, step, 1, step), 3, step, 1, step), count // step, 1
+        return _mean(_mean(x, 2, count, self.pitch, step), 3, count, self.pitch, step)
 
-    def _along(self, x: Tensor, axis: int) -> Tensor:
-        cells = (x.shape[axis] - (self.count - 1) * self.pitch - 1) // self.step + 1
-        total = _every(x, axis, 0, cells, self.step)
-        for index in range(1, self.count):
-            total = total + _every(x, axis, index * self.pitch, cells, self.step)
-        return total / self.count
+
+def _mean(x: Tensor, axis: int, count: int, pitch: int, step: int) -> Tensor:
+    """Along one axis, the means of ``count`` positions ``pitch`` apart, ``step`` apart from one another."""
+    if count == 1 and step == 1:
+        return x
+    if pitch == 1 and x.dtype == torch.float32:  # ONNX Runtime pools in single precision alone
+        return F.avg_pool2d(x, (count, 1), (step, 1)) if axis == 2 else F.avg_pool2d(x, (1, count), (1, step))
+    cells = (x.shape[axis] - (count - 1) * pitch - 1) // step + 1
+    total = _every(x, axis, 0, cells, step)
+    for index in range(1, count):
+        total = total + _every(x, axis, index * pitch, cells, step)
+    return total / count
 
 
 def _every(x: Tensor, axis: int, first: int, cells: int, step: int) -> Tensor:
@@ -111,11 +116,16 @@ class DenseEncoder(nn.Module):
         return tuple(seen.view(height, width, -1) for seen in (self.linear(rows), pooled[0]))
 
     def _middle(self, seen: Tensor) -> Tensor:
+        """The middle position of every patch, or the mean of the middle four."""
         first, last = (self.count - 1) // 2, self.count // 2
-        middle = _SpreadMean(last - first + 1, self.pitch, self.left)
-        reach = self.pitch * (self.count - 1 - last)
-        shift = self.pitch * first
-        return middle(seen[:, :, shift : seen.shape[2] - reach, shift : seen.shape[3] - reach])
+        kernel, rest = last - first + 1, -first % self.left
+        if self.pitch == 1 and rest <= kernel // 2:
+            # Pooled from a whole number of steps before the first middle on: cheaper than to shift what is pooled.
+            skipped = (first + rest) // self.left
+            return F.avg_pool2d(seen, kernel, self.left, padding=rest)[:, :, skipped:, skipped:]
+        start, end = self.pitch * first, self.pitch * (self.count - 1 - last)
+        inner = seen[:, :, start : seen.shape[2] - end, start : seen.shape[3] - end]
+        return cast(Tensor, _SpreadMean(kernel, self.pitch, self.left)(inner))
 
     def _moments(self, x: Tensor) -> Tensor:
         """Mean and log-deviation of every band; in double precision, for a difference of squares loses digits."""
@@ -132,15 +142,17 @@ def _spread(trunk: nn.Sequential, side: int, step: int) -> tuple[list[nn.Module]
     layers: list[nn.Module] = []
     pitch = 1
     for layer in trunk:
-        pooling = isinstance(layer, nn.AvgPool2d)
-        convolution = None if pooling else fuse_conv_bn_eval(layer[0], layer[1])
-        kernel, stride = (2, 2) if convolution is None else (convolution.kernel_size[0], convolution.stride[0])
-        common = gcd(step, stride * pitch)
-        if convolution is None:
+        if isinstance(layer, nn.AvgPool2d):
+            kernel = stride = int(layer.kernel_size)
+            common = gcd(step, stride * pitch)
             layers.append(_SpreadMean(kernel, pitch, common))
         else:
-            convolution.stride, convolution.dilation = (common, common), (pitch, pitch)
-            layers += [convolution, nn.GELU()]
+            convolution, norm, activation = cast(nn.Sequential, layer)
+            fused = fuse_conv_bn_eval(cast(nn.Conv2d, convolution), cast(nn.BatchNorm2d, norm))
+            kernel, stride = fused.kernel_size[0], fused.stride[0]
+            common = gcd(step, stride * pitch)
+            fused.stride, fused.dilation = (common, common), (pitch, pitch)
+            layers += [fused, activation]
         side = (side - kernel) // stride + 1
         step, pitch = step // common, stride * pitch // common
     return layers, side, pitch, step
@@ -149,8 +161,8 @@ def _spread(trunk: nn.Sequential, side: int, step: int) -> tuple[list[nn.Module]
 class DenseNetwork(nn.Module):
     """A student, an assistant or a single teacher over windows of one tile of base cells.
 
-    What lies behind the encoders sees one row of features a cell, as it does one a patch: it is the network itself, with
-    the features put in where its encoders were.
+    What lies behind the encoders sees one row of features a cell, as it does one a patch: it is the network itself,
+    with the features put in where its encoders were.
 
     Parameters
     ----------
@@ -175,8 +187,8 @@ class DenseNetwork(nn.Module):
         Parameters
         ----------
         windows : by modality (1, bands, height, width), the native pixels that the tile's patches cover; for a coarser
-            one also ``<modality>_rows`` (tile height,) and ``<modality>_cols`` (tile width,), the patch that each row and
-            column of cells takes
+            one also ``<modality>_rows`` (tile height,) and ``<modality>_cols`` (tile width,), the patch that each row
+            and column of cells takes
         present : not for windows; `Committee` hands on what its members are given for patches
         """
         features, _ = self.look(windows)

@@ -2,27 +2,63 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import onnxruntime
-from pydantic import ValidationError
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+)
+from pydantic import Field, ValidationError
 
 from outcrop.errors import ModelError
 from outcrop.field.predictors import Said, Windows
 from outcrop.field.profiles import ModelProfile
 from outcrop.settings import Section
 
+#: The manifest, and the digests of all other files, as `sha256sum --check` reads them.
 MANIFEST, SUMS = "export.json", "SHA256SUMS"
+FORMAT = 1
 Precision = Literal["fp32", "int8"]
 AGAIN = "copy the export again, or make it anew with `outcrop export`"
 
 
-class Export(Section):
-    """``export.json``: the model's profile, and the graph's file by precision."""
+class Source(Section):
+    """Where an export comes from: the model and its digest, the run and the data behind it, and the code."""
 
+    model: str
+    digest: str
+    uri: str | None
+    run_id: str | None
+    trained_on: tuple[str, ...]
+    data: dict[str, str]
+    commit: str | None
+    dirty: bool
+    packages: dict[str, str]
+
+
+class Graph(Section):
+    """One precision's graph: its file, and how it scored on the validation cells of the sites it was calibrated on."""
+
+    file: str
+    bytes: int
+    macro_f1: float
+    difference: Annotated[float, Field(description="largest difference of a probability from torch's")]
+
+
+class Export(Section):
+    """``export.json``."""
+
+    format: Literal[1]
     profile: ModelProfile
-    graphs: dict[Precision, str]
-    quantile: float
+    source: Source
+    graphs: dict[Precision, Graph]
+    refused: dict[Precision, str]
+    metrics: dict[str, float]
+    calibration: dict[str, Any]
 
 
 def is_export(folder: Path) -> bool:
@@ -42,34 +78,50 @@ def read_export(folder: Path) -> Export:
         for digest, name in (line.split("  ", 1) for line in lines):
             with (folder / name).open("rb") as stream:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                    raise ModelError(
-                        f"the export's `{name}` is not the file that was exported", where=folder, remedy=AGAIN
-                    )
+                    raise ModelError(f"the export's `{name}` was altered", where=folder, remedy=AGAIN)
         return Export.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as cause:
         raise ModelError("a file of the export cannot be read", where=cause.filename, remedy=AGAIN) from cause
     except (ValidationError, ValueError) as cause:
-        raise ModelError("the export's files say nothing that can be read", where=folder, remedy=AGAIN) from cause
+        raise ModelError("the export says nothing that can be read", where=folder / MANIFEST, remedy=AGAIN) from cause
 
 
 class ExportedPredictor:
-    """An export's graph in ONNX Runtime; every call runs on the thread that makes it."""
+    """An export's graph in ONNX Runtime; every call runs on the thread that makes it.
+
+    Raises
+    ------
+    ModelError : the export is damaged, or has no graph of this precision.
+    """
 
     def __init__(self, folder: Path, precision: Precision = "fp32") -> None:
-        export = read_export(folder)
-        if precision not in export.graphs:
-            raise ModelError(f"the export has no {precision} graph", where=folder, remedy="take --precision fp32")
-        self.profile, self.quantile = export.profile, export.quantile
-        options = onnxruntime.SessionOptions()
-        # Tiles run side by side, each on one thread: so that neither the result nor the speed depends on how many.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            path = folder / export.graphs[precision]
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as cause:  # noqa: BLE001 - ONNX Runtime's own errors have no common class
-            raise ModelError("ONNX Runtime cannot read the graph", where=path, remedy=AGAIN) from cause
+        self.export = read_export(folder)
+        self.profile = self.export.profile
+        if precision not in self.export.graphs:
+            why = self.export.refused.get(precision, "it was not asked for")
+            raise ModelError(
+                f"the export has no {precision} graph: {why}", where=folder, remedy="take another precision"
+            )
+        self._session = open_graph(folder / self.export.graphs[precision].file)
 
     def predict(self, windows: Windows) -> Said:
         """What the graph says of a tile."""
-        probabilities, strangeness = self._session.run(None, dict(windows))
-        return Said(probabilities, strangeness)
+        return Said(*self._session.run(None, dict(windows)))
+
+
+def open_graph(path: Path) -> Any:
+    """A session of ONNX Runtime's that runs on the thread that calls it.
+
+    Tiles run side by side, each on one thread: so neither the result nor the speed depends on how many there are.
+
+    Raises
+    ------
+    ModelError : ONNX Runtime cannot read the file.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as cause:
+        raise ModelError("ONNX Runtime cannot read the graph", where=path, remedy=AGAIN) from cause

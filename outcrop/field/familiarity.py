@@ -8,13 +8,15 @@ cell is unlike all but a stated share of the ground that the model comes from.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
+from torch import nn
 
-from outcrop.learning.committee import Committee
+from outcrop.learning.encoders import Encoder
 from outcrop.learning.networks import Patches
 
 Rows = NDArray[np.float32]
@@ -49,11 +51,11 @@ def fit_familiarity(training: Rows, validation: Rows, quantile: float = QUANTILE
 
 
 @torch.inference_mode()
-def trunk_means(network: torch.nn.Module, patches: Patches) -> Rows:
-    """The means of a network's trunks over patches, by modality (N, bands, side, side) -> (N, channels)."""
-    if isinstance(network, Committee):
-        raise TypeError("a committee has no trunks of its own")
-    encoders = network.encoders.values()
-    names = network.modalities
-    means = [e.trunk(e.standardise(patches[n])).mean(dim=(2, 3)) for n, e in zip(names, encoders, strict=True)]
+def trunk_means(network: nn.Module, patches: Patches) -> Rows:
+    """The means of a student's trunks over patches, by modality (N, bands, side, side) -> (N, channels)."""
+    encoders = cast(nn.ModuleDict, network.encoders)
+    means = []
+    for name, encoder in encoders.items():
+        encoder = cast(Encoder, encoder)
+        means.append(encoder.trunk(encoder.standardise(patches[name])).mean(dim=(2, 3)))
     return np.asarray(torch.cat(means, dim=1).numpy())

@@ -14,6 +14,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from outcrop.errors import WorkspaceError
+
 Layers = NDArray[np.uint8]
 #: Row, column, layers, height, width, bytes that follow, their check sum.
 HEAD = struct.Struct("<7I")
@@ -45,15 +47,27 @@ class Journal:
             stream.truncate(max((record.start + record.size for record in self.records.values()), default=0))
 
     def append(self, row: int, col: int, layers: Layers) -> None:
-        """Add a finished block (layers, height, width); it is there for good when this returns."""
+        """Add a finished block (layers, height, width).
+
+        Raises
+        ------
+        WorkspaceError : it cannot be written; the blocks before it are kept.
+        """
         content = zlib.compress(layers.tobytes(), LEVEL)
-        head = HEAD.pack(row, col, *layers.shape, len(content), zlib.crc32(content))
-        with self.path.open("ab") as stream:
-            start = stream.tell() + HEAD.size
-            stream.write(head + content)
-        self.records[row, col] = Record(
-            row, col, (layers.shape[0], layers.shape[1], layers.shape[2]), start, len(content)
-        )
+        count, height, width = layers.shape
+        head = HEAD.pack(row, col, count, height, width, len(content), zlib.crc32(content))
+        try:
+            with self.path.open("ab") as stream:
+                start = stream.tell() + HEAD.size
+                stream.write(head + content)
+        except OSError as cause:
+            reason = (cause.strerror or str(cause)).lower()
+            raise WorkspaceError(
+                f"the map cannot be written: {reason}",
+                where=self.path.parent,
+                remedy="mend that and run the command again: it goes on from here",
+            ) from cause
+        self.records[row, col] = Record(row, col, (count, height, width), start, len(content))
 
     def read(self, row: int, col: int) -> Layers:
         """A block's layers."""

@@ -11,6 +11,7 @@ from outcrop.survey.sites import Raster, Site
 
 if TYPE_CHECKING:
     from outcrop.learning.models import ModelConfig
+    from outcrop.learning.networks import Input
 
 #: Metres in a degree of latitude.
 DEGREE = 111_320.0
@@ -34,7 +35,7 @@ class ModalityProfile(Section):
     side : native pixels along one side of a patch
     fine, coarse : how its pixels nest in base cells, see `Nesting`
     pixel_m : smallest and largest native pixel of the training scenes, in metres; None where none has a CRS
-    mean : of every band in the training blocks; stands in for what is missing
+    mean, std : of every band in the training blocks
     """
 
     name: str
@@ -45,6 +46,7 @@ class ModalityProfile(Section):
     coarse: int
     pixel_m: tuple[float, float] | None
     mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 class ClassProfile(Section):
@@ -58,7 +60,7 @@ class ModelProfile(Section):
     """A model's inputs and classes.
 
     ``tile`` is the side of the squares of base cells that are computed at once. It is fixed, so that a map does not
-    depend on the memory or the threads that it was made with.
+    depend on the memory or the threads that it was made with. ``channels`` are those of the widest layer.
     """
 
     survey: str
@@ -67,15 +69,13 @@ class ModelProfile(Section):
     footprint: int
     inputs: tuple[ModalityProfile, ...]
     tile: int
+    channels: int
 
 
 def profile_of(config: "ModelConfig", sites: Sequence[Site]) -> ModelProfile:
     """The profile of a model, from its configuration and the sites whose scenes it was trained on."""
     scenes = [scene for site in sites for scene in site.scenes]
-    inputs = tuple(
-        _modality(entry.side, entry.mean, [scene.rasters[entry.modality] for scene in scenes])
-        for entry in config.inputs
-    )
+    inputs = tuple(_modality(entry, [scene.rasters[entry.modality] for scene in scenes]) for entry in config.inputs)
     finest = max(entry.fine for entry in inputs)
     return ModelProfile(
         survey=config.survey,
@@ -84,21 +84,23 @@ def profile_of(config: "ModelConfig", sites: Sequence[Site]) -> ModelProfile:
         footprint=config.footprint,
         inputs=inputs,
         tile=2 ** max(3, (TILE_PIXELS // finest).bit_length() - 1),
+        channels=max(config.architecture.stages),
     )
 
 
-def _modality(side: int, mean: tuple[float, ...], rasters: Sequence[Raster]) -> ModalityProfile:
+def _modality(entry: "Input", rasters: Sequence[Raster]) -> ModalityProfile:
     first = rasters[0]
     sizes = [size for raster in rasters if (size := pixel_metres(raster.grid)) is not None]
     return ModalityProfile(
         name=first.modality,
         bands=tuple(BandProfile(name=b.name, centre_um=b.centre_um, fwhm_um=b.fwhm_um) for b in first.bands),
         unit=first.unit,
-        side=side,
+        side=entry.side,
         fine=first.nesting.fine,
         coarse=first.nesting.coarse,
         pixel_m=(min(sizes), max(sizes)) if sizes else None,
-        mean=mean,
+        mean=entry.mean,
+        std=entry.std,
     )
 
 

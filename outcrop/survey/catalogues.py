@@ -65,7 +65,7 @@ def _collection(site: Site, survey: Survey, items: list[pystac.Item]) -> pystac.
 def _item(scene: Scene, site: Site, survey: Survey) -> pystac.Item:
     geometry, box = footprint(scene.grid)
     first, last = _acquired(scene)
-    code, wkt = _projection(scene.grid)
+    code, wkt = projection(scene.grid)
     properties: dict[str, Any] = {"proj:code": code}
     if wkt:
         properties["proj:wkt2"] = wkt
@@ -176,7 +176,8 @@ def _union(boxes: list[list[float]]) -> list[float]:
     return [min(wests), min(souths), max(easts), max(norths)]
 
 
-def _projection(grid: Grid) -> tuple[str | None, str | None]:
+def projection(grid: Grid) -> tuple[str | None, str | None]:
+    """``proj:code`` of a grid, and its WKT where its CRS has no code."""
     if grid.crs is None or grid.crs.startswith("EPSG:"):
         return grid.crs, None
     return None, grid.crs

@@ -210,6 +210,9 @@ def _new_tiles(raster: Raster) -> Iterator[Any]:
         dataset.descriptions = [band.name for band in raster.bands]
         dataset.units = [raster.unit] * dataset.count
         dataset.scales, dataset.offsets = [raster.scale] * dataset.count, [raster.offset] * dataset.count
+        if raster.legend:
+            dataset.write_colormap(1, {entry.value: tuple(bytes.fromhex(entry.colour[1:])) for entry in raster.legend})
+            dataset.update_tags(1, **{f"CLASS_{entry.value}": entry.name for entry in raster.legend})
         yield dataset
 
 

@@ -55,7 +55,8 @@ class Raster:
     """One modality of one scene, at its native resolution.
 
     ``scale`` and ``offset`` turn stored numbers into ``unit``: value = stored * scale + offset. ``approximate``: the
-    wavelengths are not the sensor's own. ``notes`` say what ingest did to the raw file beyond cutting it.
+    wavelengths are not the sensor's own. ``notes`` say what ingest did to the raw file beyond cutting it. ``legend`` is
+    what the values of a raster of classes are shown as, where the file itself shall say so.
     """
 
     modality: str
@@ -71,6 +72,7 @@ class Raster:
     derived_from: str | None = None
     approximate: bool = False
     notes: tuple[str, ...] = ()
+    legend: tuple[LabelClass, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""Finding a model by what a person calls it: a folder, a registered name, ``name@alias``, ``models:/name/version``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from outcrop.errors import ModelError, SurveyError
+from outcrop.field.profiles import ModelProfile, profile_of
+from outcrop.learning.models import CONFIG, Model, load_model
+from outcrop.params import Params
+from outcrop.record.digests import digest_folder
+from outcrop.survey.sites import Site, read_site
+from outcrop.survey.surveys import Survey, load_survey
+from tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model's folder and digest; if it is registered, its URI, aliases, run, sites' DVC hashes, and metrics."""
+
+    name: str
+    folder: Path
+    digest: str
+    uri: str | None = None
+    aliases: tuple[str, ...] = ()
+    run_id: str | None = None
+    data: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def find_model(workspace: Workspace, name: str) -> Found:
+    """Find a model.
+
+    Raises
+    ------
+    ModelError : there is none, or its files are not those that were registered.
+    """
+    folder = Path(name)
+    if (folder / CONFIG).is_file():
+        return Found(folder.resolve().name, folder.resolve(), digest_folder(folder))
+    if folder.is_dir():
+        raise ModelError("the folder holds no model", where=folder, remedy=f"name one with `{CONFIG}`")
+    from tasks.tracking import find_registered
+
+    entry = find_registered(workspace, name)
+    folder = next((path.parent for path in entry.folder.rglob(CONFIG)), entry.folder)
+    digest = digest_folder(folder)
+    if digest != entry.digest:
+        raise ModelError("the registered model's files were altered", where=folder, remedy="train it again")
+    return Found(entry.name, folder, digest, entry.uri, entry.aliases, entry.run_id, entry.data, entry.metrics)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model with its survey, its profile, and sites: those that were asked for, or those that it was trained on.
+
+    ``trained_on`` names the latter in any case.
+    """
+
+    found: Found
+    model: Model
+    survey: Survey
+    params: Params
+    sites: tuple[Site, ...]
+    profile: ModelProfile
+    trained_on: tuple[str, ...]
+
+
+def know_model(workspace: Workspace, name: str, sites: Sequence[str] = ()) -> Known:
+    """Load a model, and read its survey and its sites.
+
+    Parameters
+    ----------
+    sites : take these instead of the survey's training sites
+
+    Raises
+    ------
+    ModelError, SurveyError, SiteError : the model, its survey or a site cannot be used.
+    """
+    found = find_model(workspace, name)
+    model = load_model(found.folder)
+    survey, params = load_survey(_survey_file(workspace, model.config.survey), workspace.params)
+    trained_on = tuple(survey.sites) if params.sites.train == "all" else params.sites.train
+    read = tuple(read_site(workspace.sites / site) for site in sites or trained_on)
+    return Known(found, model, survey, params, read, profile_of(model.config, read), trained_on)
+
+
+def _survey_file(workspace: Workspace, name: str) -> Path:
+    path = workspace.root / "data" / "surveys" / f"{name}.yaml"
+    if not path.is_file():
+        raise SurveyError("there is no survey file of the model's survey", where=path, remedy="restore it")
+    return path
