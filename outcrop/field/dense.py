@@ -7,8 +7,8 @@ no approximation. Along one axis (both are alike):
 - The patches of cells 0, 1, 2, ... begin ``step`` pixels apart: ``fine`` for a modality with ``fine`` pixels a
   cell. Of a coarser modality there is one patch a native pixel (``step`` 1), and each base cell takes that of the
   native pixel that holds it.
-- Unpadded, a convolution of kernel k and stride t gives at position p of a patch a function of the k pixels from t p on,
-  wherever the patch lies. After the first layers, let the positions of one patch lie ``pitch`` apart on the grid that
+- Unpadded, a convolution of kernel k and stride t gives at position p of a patch a function of the k pixels from t p
+  on, wherever the patch lies. After the first layers, let the positions of one patch lie ``pitch`` apart on the grid that
   was computed so far; at first ``pitch`` is 1. The next layer is asked for at i step + p t pitch, for all cells i and
   positions p: multiples of g = gcd(step, t pitch), and for enough positions all of them. So it is run with stride g
   and with its taps ``pitch`` apart (dilation), which gives what is asked for and nothing else. On its output,
@@ -39,6 +39,8 @@ from outcrop.learning.committee import Committee
 from outcrop.learning.encoders import SMALLEST_VARIANCE, Encoder
 from outcrop.learning.networks import Input, Prediction
 
+#: Side and stride of the squares that the teacher's trunk pools.
+POOLED = 2
 #: By modality, the window (1, bands, height, width) of native pixels.
 Windows = dict[str, Tensor]
 
@@ -143,7 +145,7 @@ def _spread(trunk: nn.Sequential, side: int, step: int) -> tuple[list[nn.Module]
     pitch = 1
     for layer in trunk:
         if isinstance(layer, nn.AvgPool2d):
-            kernel = stride = int(layer.kernel_size)
+            kernel = stride = POOLED
             common = gcd(step, stride * pitch)
             layers.append(_SpreadMean(kernel, pitch, common))
         else:
