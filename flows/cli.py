@@ -28,6 +28,7 @@ app.add_typer(lineage_app)
 app.command()(onboard)
 app.command("export")(maps.export)
 app.command("map")(maps.map_scene)
+app.command("bench")(maps.bench)
 
 
 def main() -> None:

@@ -107,3 +107,43 @@ def map_scene(
     if "unfamiliar" in made:
         print(f"not like the training data: {made['unfamiliar']:.1%}")
     print(f"map: {made['map']}")
+
+
+def bench(
+    model: Annotated[str, typer.Argument(help="A student, as for `outcrop export`.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for table and picture; default: reports/bench.")
+    ] = None,
+    coverage: Annotated[float, typer.Option(min=0.001, help="Ground that the sensors cover, km² an hour.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For which each contender computes tiles.")] = 3.0,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """Measure what a model costs: time, memory and energy, beside its teacher and with the sensors it needs.
+
+    **Examples**
+
+        outcrop bench simulated-student
+
+        outcrop bench simulated-student --coverage 0.5 --seconds 60
+    """
+    workspace = open_workspace(where)
+    from tasks.bench import bench as measure
+    from tasks.bench import bench_table
+    from tasks.progress import CONSOLE
+
+    result = measure(workspace, model, (output or workspace.root / "reports" / "bench").resolve(), coverage, seconds)
+    if as_json:
+        show_json(result)
+        return
+    CONSOLE.print(bench_table(result))
+    if "faster" in result:
+        print(f"{result['cheapest']}: {result['faster']:.1f} x as fast as the teacher")
+        print(f"energy of computing: {-result['computing_saved']:+.1%}")
+    for name, words in {"sensor_power_saved": "power of the sensors", "whole_saved": "energy with the sensors"}.items():
+        if name in result:
+            print(f"{words}: {-result[name]:+.1%}")
+    if result.get("break_even_km2") is not None:
+        print(f"training is paid for by computing saved on {result['break_even_km2']:.0f} km²")
+    print(f"table: {result['table']}")
+    print(f"picture: {result['picture']}")

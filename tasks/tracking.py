@@ -96,6 +96,15 @@ class Tracker:
         StepRun(self.client, run_id).metrics(metrics)
         self.client.set_terminated(run_id, "FINISHED")
 
+    def aside(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, Any], files: Iterable[Path]) -> str:
+        """A finished run of its own, beside those of flows; gives its id."""
+        run = StepRun(self.client, self._create(name, {}))
+        run.params(params)
+        run.metrics(metrics)
+        run.files(files)
+        self.client.set_terminated(run.run_id, "FINISHED")
+        return run.run_id
+
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with its last tags."""
         for name, value in (tags or {}).items():

@@ -8,10 +8,10 @@ no approximation. Along one axis (both are alike):
   cell. Of a coarser modality there is one patch a native pixel (``step`` 1), and each base cell takes that of the
   native pixel that holds it.
 - Unpadded, a convolution of kernel k and stride t gives at position p of a patch a function of the k pixels from t p
-  on, wherever the patch lies. After the first layers, let the positions of one patch lie ``pitch`` apart on the grid that
-  was computed so far; at first ``pitch`` is 1. The next layer is asked for at i step + p t pitch, for all cells i and
-  positions p: multiples of g = gcd(step, t pitch), and for enough positions all of them. So it is run with stride g
-  and with its taps ``pitch`` apart (dilation), which gives what is asked for and nothing else. On its output,
+  on, wherever the patch lies. After the first layers, let the positions of one patch lie ``pitch`` apart on the grid
+  that was computed so far; at first ``pitch`` is 1. The next layer is asked for at i step + p t pitch, for all cells i
+  and positions p: multiples of g = gcd(step, t pitch), and for enough positions all of them. So it is run with stride
+  g and with its taps ``pitch`` apart (dilation), which gives what is asked for and nothing else. On its output,
   ``step`` becomes step / g and ``pitch`` becomes t pitch / g.
 - Where the strides' product divides ``fine``, as with RGB four times finer than the base grid and one stride of 2, g is
   always t: the trunk runs over the window with the very strides that it has on a patch. Where it does not divide

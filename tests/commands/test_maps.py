@@ -1,0 +1,203 @@
+"""`outcrop export` and `outcrop map` through their real commands."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+from benches import Bench, Caller
+from pystac.extensions.mlm import MLMExtension
+
+from tasks import map as mapping
+
+Trained = tuple[Bench, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The tiny survey's student, exported once."""
+    bench, _ = trained
+    folder = tmp_path_factory.mktemp("exports") / "student"
+    done = bench.run("export", "tiny-student", "-o", str(folder), "--json")
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def scene_of(bench: Bench) -> Path:
+    return bench.root / "data" / "sites" / "north" / "first" / "first.json"
+
+
+def classes_of(folder: Path) -> np.ndarray:
+    with rasterio.open(folder / "class.tif") as dataset:
+        return dataset.read(1)
+
+
+def test_an_export_proves_itself(exported: tuple[Path, dict[str, Any]], trained: Trained) -> None:
+    folder, told = exported
+    _, result = trained
+    assert told["graphs"]["fp32"]["difference"] <= 1e-4
+    network = told["calibration"]["torch_macro_f1"]
+    if "int8" in told["graphs"]:
+        assert network - told["graphs"]["int8"]["macro_f1"] <= 0.01
+    else:
+        assert "8 bits would cost" in told["refused"]["int8"] and not (folder / "int8.onnx").exists()
+    assert told["source"]["uri"] == result["models"]["student"]
+    assert told["source"]["data"] == result["sites"]
+    checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=False)
+    assert checked.returncode == 0
+
+
+def test_an_export_says_what_it_is(exported: tuple[Path, dict[str, Any]]) -> None:
+    folder, told = exported
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert told["source"]["digest"] in card and "basalt, olivine, calcite" in card and "macro f1" in card
+    item = pystac.Item.from_file(str(folder / "model.stac.json"))
+    model = MLMExtension.ext(item)
+    assert model.input[0].bands == ["red", "green", "blue"]
+    assert [entry.name for entry in model.output[0].classes] == ["basalt", "olivine", "calcite"]
+    assert item.properties["outcrop:footprint"] == 3
+    assert set(item.properties["outcrop:normalisation"]["rgb"]) == {"type", "mean", "stddev"}
+
+
+def test_mapping_an_export_needs_neither_torch_nor_a_workflow_tool(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
+) -> None:
+    bench, _ = trained
+    words = ["outcrop", "map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map"), "--json"]
+    code = f"import sys; from flows.cli import main; sys.argv = {words}; main()"
+    code = f"import atexit, sys; atexit.register(lambda: print(*{{n.split('.')[0] for n in sys.modules}})); {code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=bench.environment, capture_output=True, text=True, check=True
+    )
+    told, modules = done.stdout.splitlines()
+    assert not {"torch", "prefect", "mlflow", "dvc", "great_expectations", "lightning_fabric"} & set(modules.split())
+    assert json.loads(told)["mapped"] == (classes_of(tmp_path / "map") < 255).sum() > 0
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_export_maps_as_its_model_does(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    bench, _ = trained
+    for name, model in {"export": str(exported[0]), "model": "tiny-student"}.items():
+        said = serverless_call(bench, "map", model, str(scene_of(bench)), "-o", str(tmp_path / name))
+        assert said.code == 0, said.err
+    one, other = classes_of(tmp_path / "export"), classes_of(tmp_path / "model")
+    assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
+    assert (tmp_path / "export" / "unfamiliar.tif").is_file() and not (tmp_path / "model" / "unfamiliar.tif").exists()
+
+
+def test_a_map_that_was_killed_goes_on(
+    exported: tuple[Path, dict[str, Any]],
+    trained: Trained,
+    serverless_call: Caller,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, _ = trained
+    words = ("map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map"))
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mapping, "write_map", killed)
+        assert serverless_call(bench, *words).code == 130
+    assert [path.name for path in tmp_path.iterdir()] == [".map.unfinished"]
+    said = serverless_call(bench, *words)
+    assert said.code == 0 and "1 blocks are finished" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["map"]
+    with monkeypatch.context() as patch:
+        patch.setattr(mapping, "write_map", killed)
+        assert serverless_call(bench, *words, "--probabilities").code == 130
+    # What another kind of map has finished is of no use.
+    assert "are finished" not in serverless_call(bench, *words).err
+
+
+def altered(folder: Path, name: str) -> Path:
+    copy = folder / "altered"
+    shutil.copytree(folder.parent / "student", copy)
+    (copy / name).write_bytes((copy / name).read_bytes()[:-1] + b"!")
+    return copy
+
+
+def occupied(folder: Path) -> Path:
+    (folder / "holiday.jpg").touch()
+    return folder
+
+
+def under_a_file(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file" / "map"
+
+
+BAD: dict[str, tuple[str, Any, tuple[str, ...], str]] = {
+    "graph altered": ("model", lambda f: altered(f, "fp32.onnx"), (), "the export's `fp32.onnx` was altered"),
+    "manifest altered": ("model", lambda f: altered(f, "export.json"), (), "the export's `export.json` was altered"),
+    "unknown model": ("model", lambda f: "tiny-pupil", (), "no model is called `tiny-pupil`"),
+    "folder without a model": ("model", lambda f: f, (), "the folder holds no model"),
+    "no scene": ("scene", lambda f: f / "none.tif", (), "there is no such scene"),
+    "output is something else": ("output", occupied, (), "what stands there is no map"),
+    "output under a file": ("output", under_a_file, (), "the map cannot be written: not a directory"),
+    "no amount of memory": ("scene", None, ("--memory", "much"), "`much` is no amount of memory"),
+    "little memory": ("scene", None, ("--memory", "10MB"), "10 MB are not enough"),
+    "no list of bands": ("scene", None, ("--bands", "red"), "`red` is no list of bands"),
+    "bands of an item": ("scene", None, ("--bands", "3,2,1"), "the bands of a STAC item have names"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_one_sentence_and_no_map(
+    case: str, exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    what, make, words, expected = BAD[case]
+    bench, _ = trained
+    shutil.copytree(exported[0], tmp_path / "student")
+    (tmp_path / "case").mkdir()
+    given: dict[str, Any] = {"model": tmp_path / "student", "scene": scene_of(bench), "output": tmp_path / "map"}
+    if make is not None:
+        given[what] = make(tmp_path / "case")
+    said = serverless_call(
+        bench, "map", str(given["model"]), str(given["scene"]), "-o", str(given["output"]), *words, "--json"
+    )
+    assert (said.code, said.out) == (2, "")
+    assert expected in said.err and "Traceback" not in said.err
+    assert not (given["output"] / "class.tif").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_full_disk_is_told_and_leaves_no_map(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
+) -> None:
+    bench, _ = trained
+    words = ["outcrop", "map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map")]
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))"
+    code = f"import sys; from flows.cli import main; sys.argv = {words}; {code}; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=bench.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "the map cannot be written: file too large" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "map").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "words", "expected"),
+    [
+        ("tiny-teacher", (), "only students and assistants are exported"),
+        ("tiny-student", ("--site", "south"), "there is no such site"),
+    ],
+)
+def test_what_cannot_be_exported(
+    model: str, words: tuple[str, ...], expected: str, trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    bench, _ = trained
+    said = serverless_call(bench, "export", model, "-o", str(tmp_path / "export"), *words)
+    assert said.code == 2 and expected in said.err
+    assert not list(tmp_path.iterdir())
