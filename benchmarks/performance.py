@@ -121,6 +121,44 @@ BENCHMARKS = (
             _target("overhead", "`outcrop retrain`, nothing changed", "unchanged_seconds", 20, shown="{:.1f} s"),
         ),
     ),
+    Benchmark(
+        "dense",
+        {"side": 16, "repetitions": 1},
+        (
+            _target(
+                "dense",
+                "dense map / one patch a cell, footprint 9, by its 81 cells",
+                "footprint9.share",
+                0.7,
+                at_most=False,
+            ),
+        ),
+    ),
+    Benchmark(
+        "utilisation",
+        {"matrix": 128, "repetitions": 1},
+        (
+            _target(
+                "utilisation",
+                "student: multiply-adds a second / of a matrix product",
+                "footprint9.share",
+                0.6,
+                shown="{:.0%}",
+                at_most=False,
+            ),
+        ),
+    ),
+    Benchmark(
+        "mosaics",
+        {"large": 2600, "small": 1300, "cells": 40, "starts": 1},
+        (
+            _target("mosaics", "teacher / student, from files to map", "faster", 10, shown="{:.1f}", at_most=False),
+            _target("mosaics", "map of 20,000 x 20,000 pixels: peak memory", "large.peak_mb", 1000, shown="{:.0f} MB"),
+            _target("mosaics", "its throughput / of 5,000 x 5,000 pixels", "flatness", 0.9, at_most=False),
+            _target("mosaics", "two processes / one", "two_processes", 1.8, at_most=False),
+            _target("mosaics", "cold start of `outcrop map`", "cold_start_seconds", 1.5, shown="{:.2f} s"),
+        ),
+    ),
 )
 
 

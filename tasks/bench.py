@@ -48,13 +48,13 @@ def bench(
     with tempfile.TemporaryDirectory(dir=workspace.state) as scratch:
         folder = Path(scratch) / "export"
         export(workspace, name, folder)
-        contenders = [(student, Contender("student, torch", student.found.folder, student.profile))]
+        contenders = [(student, Contender("student torch", student.found.folder, student.profile))]
         contenders += [
-            (student, Contender(f"student, ONNX {precision}", folder, student.profile, precision))
+            (student, Contender(f"student {precision}", folder, student.profile, precision))
             for precision in read_export(folder).graphs
         ]
         if teacher is not None:
-            contenders.insert(0, (teacher, Contender("teacher, torch", teacher.found.folder, teacher.profile)))
+            contenders.insert(0, (teacher, Contender("teacher torch", teacher.found.folder, teacher.profile)))
         with Progress("Measuring", len(contenders)) as bar:
             budgets = []
             for known, contender in contenders:
@@ -82,7 +82,7 @@ def bench(
 
 
 def _key(budget: Budget) -> str:
-    return budget.burden.name.replace(", ", "_").replace(" ", "_").lower()
+    return budget.burden.name.replace(" ", "_")
 
 
 def _teacher(workspace: Workspace, student: Known) -> Known | None:
@@ -135,20 +135,19 @@ def bench_table(result: dict[str, Any]) -> Table:
     how = result["contenders"][0]["cell"]["how"]
     title = f"{result['model']}: one thread; computing {how}, sensors over {result['km2_per_hour']:g} km²/h"
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title)
-    heads = ("", "load", "one cell", "95 %", "Mpixel/s", "memory", "file", "computing", "sensors", "with them")
-    units = ("", "s", "ms", "ms", "", "MB", "MB", "J/km²", "W", "kJ/km²")
+    heads = ("", "load", "a cell", "95 %", "Mpixel/s", "memory", "computing", "sensors", "with them")
+    units = ("", "s", "ms", "ms", "", "MB", "J/km²", "W", "kJ/km²")
     for head, unit in zip(heads, units, strict=True):
         table.add_column(f"{head}\n{unit}", justify="right" if head else "left", no_wrap=True)
     for row in result["contenders"]:
         whole = row["whole_j_per_km2"]
         table.add_row(
             row["name"],
-            f"{row['load_seconds']:.2f}",
+            f"{row['load_seconds']:.1f}",
             f"{row['latency_ms_p50']:.2f}",
             f"{row['latency_ms_p95']:.2f}",
             f"{row['pixels_per_second'] / 1e6:.2f}",
             f"{row['peak_mb']:.0f}",
-            f"{row['megabytes']:.2f}",
             f"{row['computing_j_per_km2']['joules']:.1f}",
             "-" if row["sensors_w"] is None else f"{row['sensors_w']:.1f}",
             "-" if whole is None else f"{whole['joules'] / 1e3:.1f}",

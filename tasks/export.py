@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from outcrop.errors import WorkspaceError
-from outcrop.field.cards import write_cards
-from outcrop.field.exported import FORMAT, MANIFEST, SUMS, Export, Source, is_export
+from outcrop.field.cards import write_export
+from outcrop.field.exported import FORMAT, Export, Source, is_export
 from outcrop.field.exports import LARGEST_LOSS, Made, make_graphs
-from outcrop.record.digests import digest_file
 from outcrop.record.provenance import package_versions, read_commit
 from outcrop.survey.cells import CellReader
 from outcrop.survey.census import take_census
@@ -55,10 +54,7 @@ def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] =
         reader = CellReader(known.sites, census)
         made = make_graphs(known.model, known.profile, reader, params.seed, params.patches.pool_mb, building, tell)
         manifest = _manifest(workspace, known, made, hashes)
-        (building / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        write_cards(manifest, building)
-        sums = [f"{digest_file(path)}  {path.name}\n" for path in sorted(building.iterdir())]
-        (building / SUMS).write_text("".join(sums), encoding="utf-8")
+        write_export(manifest, building)
         bar.reach(len(STEPS), len(STEPS), "")
     return {
         "export": str(output),

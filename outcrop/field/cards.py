@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from outcrop.field.exported import Export
+from outcrop.field.exported import MANIFEST, SUMS, Export, digest_of
 from outcrop.field.graphs import OPSET, OUTPUTS
 from outcrop.field.profiles import ModalityProfile
 
@@ -16,8 +16,15 @@ CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
 
-def write_cards(export: Export, folder: Path) -> None:
-    """Write the model card and the STAC item of an export into its folder."""
+def write_export(export: Export, folder: Path) -> None:
+    """Write all of an export but its graphs, which lie in ``folder``: manifest, model card, STAC item, digests."""
+    (folder / MANIFEST).write_text(export.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    _write_cards(export, folder)
+    sums = [f"{digest_of(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / SUMS).write_text("".join(sums), encoding="utf-8")
+
+
+def _write_cards(export: Export, folder: Path) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,

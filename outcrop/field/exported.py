@@ -66,6 +66,12 @@ def is_export(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def read_export(folder: Path) -> Export:
     """Read an export and check that its files are the ones that were written.
 
@@ -76,9 +82,8 @@ def read_export(folder: Path) -> Export:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         for digest, name in (line.split("  ", 1) for line in lines):
-            with (folder / name).open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                    raise ModelError(f"the export's `{name}` was altered", where=folder, remedy=AGAIN)
+            if digest_of(folder / name) != digest:
+                raise ModelError(f"the export's `{name}` was altered", where=folder, remedy=AGAIN)
         return Export.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as cause:
         raise ModelError("a file of the export cannot be read", where=cause.filename, remedy=AGAIN) from cause

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Metres in a degree of latitude.
 DEGREE = 111_320.0
 #: Native pixels along one side of a tile, about: its maps then lie in a processor's cache.
-TILE_PIXELS = 256
+TILE_PIXELS = 128
 
 
 class BandProfile(Section):
@@ -71,21 +71,29 @@ class ModelProfile(Section):
     tile: int
     channels: int
 
+    @classmethod
+    def of(
+        cls, config: "ModelConfig", classes: tuple[ClassProfile, ...], inputs: tuple[ModalityProfile, ...]
+    ) -> "ModelProfile":
+        """The profile of a model with such classes and inputs."""
+        finest = max(entry.fine for entry in inputs)
+        return cls(
+            survey=config.survey,
+            role=config.role,
+            classes=classes,
+            footprint=config.footprint,
+            inputs=inputs,
+            tile=2 ** max(3, (TILE_PIXELS // finest).bit_length() - 1),
+            channels=max(config.architecture.stages),
+        )
+
 
 def profile_of(config: "ModelConfig", sites: Sequence[Site]) -> ModelProfile:
     """The profile of a model, from its configuration and the sites whose scenes it was trained on."""
     scenes = [scene for site in sites for scene in site.scenes]
     inputs = tuple(_modality(entry, [scene.rasters[entry.modality] for scene in scenes]) for entry in config.inputs)
-    finest = max(entry.fine for entry in inputs)
-    return ModelProfile(
-        survey=config.survey,
-        role=config.role,
-        classes=tuple(ClassProfile(name=c.name, colour=c.colour) for c in sites[0].classes),
-        footprint=config.footprint,
-        inputs=inputs,
-        tile=2 ** max(3, (TILE_PIXELS // finest).bit_length() - 1),
-        channels=max(config.architecture.stages),
-    )
+    classes = tuple(ClassProfile(name=c.name, colour=c.colour) for c in sites[0].classes)
+    return ModelProfile.of(config, classes, inputs)
 
 
 def _modality(entry: "Input", rasters: Sequence[Raster]) -> ModalityProfile:
