@@ -22,6 +22,8 @@ from outcrop.learning.networks import Patches
 Rows = NDArray[np.float32]
 #: Share of the validation cells that counts as familiar.
 QUANTILE = 0.99
+#: A channel that is constant over the training cells tells nothing until it moves by about so much.
+SMALLEST_DEVIATION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Familiarity:
 def fit_familiarity(training: Rows, validation: Rows, quantile: float = QUANTILE) -> Familiarity:
     """Fit the distance on training cells, and its limit on validation cells, both (cells, channels).
 
-    The covariance is shrunk as Ledoit and Wolf (2004) say, for it is inverted.
+    The channels are standardised; their covariance is then shrunk as Ledoit and Wolf (2004) say, for it is inverted.
     """
-    fitted = LedoitWolf().fit(training.astype(np.float64))
-    whitener = np.linalg.cholesky(np.linalg.inv(fitted.covariance_))
-    mean, matrix = fitted.location_.astype(np.float32), whitener.astype(np.float32)
+    exact = training.astype(np.float64)
+    scale = np.maximum(exact.std(axis=0), SMALLEST_DEVIATION)
+    fitted = LedoitWolf().fit((exact - exact.mean(axis=0)) / scale)
+    whitener = np.linalg.cholesky(np.linalg.inv(fitted.covariance_)) / scale[:, None]
+    mean, matrix = exact.mean(axis=0).astype(np.float32), whitener.astype(np.float32)
     distances = Familiarity(mean, matrix, 1.0).strangeness(validation)
     return Familiarity(mean, matrix, float(np.quantile(distances, quantile)), quantile)
 

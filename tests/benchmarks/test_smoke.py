@@ -27,7 +27,7 @@ def measured(name: str) -> tuple[Any, dict[str, Any]]:
     return benchmark, benchmark.run(smoke=True)
 
 
-@pytest.mark.parametrize("name", ["loop", "delivery", "memory", "cubes"])
+@pytest.mark.parametrize("name", ["loop", "delivery", "memory", "cubes", "dense", "utilisation"])
 def test_figures_have_their_targets(name: str) -> None:
     benchmark, result = measured(name)
     for target in benchmark.targets:
@@ -56,3 +56,17 @@ def test_memory_is_that_of_a_process_on_a_site_of_the_stated_size() -> None:
         assert large["data_mb"] == pytest.approx(small["data_mb"] * (160 / 96) ** 2, rel=0.05)
         assert large["blocks"] > small["blocks"] and small["peak_mb"] >= small["start_mb"] > 10
     assert result["train"]["large"]["fillings"] >= 1
+
+
+def test_dense_maps_equal_the_patches_they_are_compared_with() -> None:
+    _, result = measured("dense")
+    for footprint, found in ((5, result["footprint5"]), (9, result["footprint9"])):
+        assert found["difference"] <= 1e-5 and found["ratio"] == pytest.approx(found["dense"] / found["patches"])
+        assert found["share"] == pytest.approx(found["ratio"] / footprint**2)
+
+
+def test_multiply_adds_are_those_of_the_layers() -> None:
+    _, result = measured("utilisation")
+    first, second, linear = 16 * 27 * 32, 4 * 9 * 32 * 64, 64 * 256 + 256 * 12  # pixels, taps, channels; two layers
+    assert result["footprint5"]["per_cell"] == pytest.approx(first + second + linear, rel=1e-3)
+    assert result["footprint5"]["halo"] > 0 and result["footprint5"]["share"] > 0

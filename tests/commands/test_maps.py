@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pystac
 import pytest
@@ -201,3 +202,23 @@ def test_what_cannot_be_exported(
     said = serverless_call(bench, "export", model, "-o", str(tmp_path / "export"), *words)
     assert said.code == 2 and expected in said.err
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_model_costs_is_told_and_logged(trained: Trained, tmp_path: Path) -> None:
+    bench, _ = trained
+    done = bench.run("bench", "tiny-student", "-o", str(tmp_path), "--seconds", "0.1", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    names = [row["name"] for row in told["contenders"]]
+    assert names[:3] == ["teacher torch", "student torch", "student fp32"]
+    for row in told["contenders"]:
+        assert 0 < row["latency_ms_p50"] <= row["latency_ms_p95"] and row["peak_mb"] > 30
+        computing = row["computing_j_per_km2"]
+        assert computing["low"] <= computing["joules"] <= computing["high"]
+        assert row["whole_j_per_km2"]["joules"] == pytest.approx(computing["joules"] + 3600 * row["sensors_w"])
+    assert told["sensor_power_saved"] == pytest.approx(1 - 11.8 / (11.8 + 5 + 8))
+    assert json.loads((tmp_path / "bench.json").read_text())["contenders"] == told["contenders"]
+    assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
+    mlflow.set_tracking_uri(f"sqlite:///{bench.root / '.outcrop' / 'mlflow.db'}")
+    logged = mlflow.MlflowClient().get_run(told["run_id"])
+    assert logged.data.metrics["student_fp32.cells_per_second"] > 0
