@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from flows import maps
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
-from flows import maps
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
