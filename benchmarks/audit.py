@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def measure_chain(workspace: Workspace, challengers: int) -> Result:
     command = [sys.executable, "-m", "flows.cli", "audit", distilled, "--json"]
     found: Result = {}
     for name, more in (("audit", []), ("replay", ["--replay"])):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _used()
         done = subprocess.run(
             [*command, *more, "--workspace", str(workspace.root)], capture_output=True, text=True, check=False
         )
@@ -76,11 +77,18 @@ def measure_chain(workspace: Workspace, challengers: int) -> Result:
         result = json.loads(done.stdout)
         found[name] = {
             "seconds": time.perf_counter() - started,
+            "cpu_seconds": _used() - used,
             "verdict": result["verdict"],
             "checks": len(result["checks"]),
             "findings": [each for each in result["checks"] if each["part"] in ("metrics", "replay")],
         }
     return {**found, "records": len(entries), "models": len(models)}
+
+
+def _used() -> float:
+    """Processor time of the processes that this one has run: what a busy machine does not change."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _from_tests(path: str, test: str) -> Result:

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Audited:
-    """A survey in git: student 1 was promoted and signed; student 2 was trained with code that was dirty."""
+    """A survey in git: student 1 was promoted and signed; student 2, the control, challenged it."""
 
     bench: Bench
     private: Path
@@ -111,8 +111,33 @@ def commit_all(root: Path) -> None:
         subprocess.run([*GIT, *words], cwd=root, check=True)
 
 
+def reference(record: Record) -> Any:
+    """The step that a record is of."""
+    from tasks.steps import Reference
+
+    assert record.made is not None
+    made = record.made
+    return Reference(made.step, made.key, made.run, f"steps/{made.step}-{made.key[:16]}", made.digests["folder"])
+
+
+def challenge(audited: Audited) -> None:
+    """Register the control as a second student, and let it meet the champion."""
+    from flows.openings import open_survey
+    from tasks.jobs import open_job
+    from tasks.promote import promote
+    from tasks.register import register
+
+    opened = open_survey(audited.workspace, audited.bench.survey, {})
+    parts = (opened.survey, opened.params, opened.sites, opened.hashes)
+    with open_job(audited.workspace, *parts, flow="challenge", steps=()) as job:
+        control = reference(audited.record("model", "control")[1])
+        register.fn(job, {"student": control})
+        validated, evaluated = (reference(audited.record(kind)[1]) for kind in ("validation", "evaluation"))
+        promote.fn(job, validated, evaluated, control)
+
+
 def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
-    """Retrain twice, in this process; needs a Prefect server."""
+    """Retrain in this process; needs a Prefect server."""
     from flows.retrain import run_retrain
     from tasks.records import keep
 
@@ -124,21 +149,13 @@ def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
     patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
     patch.setenv("OUTCROP_SIGNING_KEY", str(audited.private))
     run_retrain(audited.workspace, bench.survey, {})
+    challenger = audited.record("promotion")[1].inputs["challenger"]
+    assert audited.subject().name == "distilled", "the fixture needs a student that others have taught"
     onnx = bench.root / ".outcrop" / "artifacts" / "student.onnx"
     onnx.write_bytes(b"not a graph, but bytes that were exported")
-    challenger = audited.record("promotion")[1].inputs["challenger"]
-    keep(
-        audited.workspace,
-        "tiny",
-        "export",
-        "student.onnx",
-        "export-1",
-        inputs={"model": challenger},
-        files={"onnx": onnx},
-    )
-    with (bench.root / "params.yaml").open("a") as params:
-        params.write("# not committed\n")
-    run_retrain(audited.workspace, bench.survey, {"student": {"features": 6}})
+    parents, files = {"model": challenger}, {"onnx": onnx}
+    keep(audited.workspace, "tiny", "export", "student.onnx", "export-1", inputs=parents, files=files)
+    challenge(audited)
     for name in ("prefect", "steps", "work"):
         shutil.rmtree(bench.root / ".outcrop" / name, ignore_errors=True)
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it: every copy would have this one's registry

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from benches import Caller
@@ -23,7 +23,6 @@ class Case(NamedTuple):
     name: str
     damage: Callable[[Audited], object]
     finding: str
-    model: str = "student@champion"
 
 
 def flip(path: Path) -> None:
@@ -89,14 +88,11 @@ def serve_another(audited: Audited) -> None:
 
 
 def swap_parent(audited: Audited) -> None:
-    """Say that the second student's guide taught the first."""
-    guides = [name for name, record in ledger_records(audited, "guide") if "assistant" in record.name]
+    """Say that the student was taught by the teacher twice, and not by the last assistant."""
     subject = audited.record("promotion")[1].inputs["challenger"]
-    audited.forge(subject, lambda values: values["inputs"].update({"guides/3": guides[-1]}))
-
-
-def ledger_records(audited: Audited, kind: str) -> list[tuple[str, Any]]:
-    return [(entry.record, record) for entry, record in archive_of(audited.workspace).of_kind(kind)]
+    guide, _ = audited.record("guide", "teacher")
+    model, _ = audited.record("model", "control")
+    audited.forge(subject, lambda values: values["inputs"].update({"guides/3": model, "guides/2": guide}))
 
 
 def edit_metric(audited: Audited) -> None:
@@ -113,6 +109,12 @@ def replace_split(audited: Audited) -> None:
     """Other test blocks than were recorded, with everything else made to fit."""
     name, _ = audited.record("validation")
     audited.forge(name, lambda values: values["facts"]["blocks"]["test"].pop())
+
+
+def soil(audited: Audited) -> None:
+    """The record of a training whose code differed from its commit."""
+    subject = audited.record("promotion")[1].inputs["challenger"]
+    audited.forge(subject, lambda values: values["made"].update(dirty=True))
 
 
 def mix_vocabularies(audited: Audited) -> None:
@@ -197,7 +199,7 @@ CASES = [
     Case("a swapped parent", swap_parent, "was not made from the guides/3 that it names"),
     Case("a metric edited in MLflow", edit_metric, r"MLflow shows distilled\.macro_f1 = 0\.99"),
     Case("a commit that is gone", lose_commits, r"commit [0-9a-f]{12} is gone"),
-    Case("code that was dirty", lambda a: None, "was dirty: it differed from", model="tiny-student/2"),
+    Case("code that was dirty", soil, "the code that made distilled was dirty: it differed from"),
     Case("a DVC object missing", lambda a: cached(a, "thermal.tif").unlink(), r"thermal\.tif is missing: object"),
     Case("a DVC object corrupt", lambda a: flip(cached(a, "rgb.tif")), r"rgb\.tif is corrupt: object"),
     Case("a replaced split raster", flip_asset("split.tif"), r"split\.tif was changed"),
@@ -218,7 +220,7 @@ def test_tampering_is_found_and_named(case: Case, audited: Audited, tmp_path: Pa
 
     tampered = audited.copy(tmp_path)
     case.damage(tampered)
-    audit, _ = audit_model(tampered.workspace, case.model, audited.public)
+    audit, _ = audit_model(tampered.workspace, "student@champion", audited.public)
     failed = [check.finding for check in audit.checks if check.status == "failed"]
     assert audit.verdict == "failed"
     assert [finding for finding in failed if re.search(case.finding, finding)], failed
@@ -304,9 +306,10 @@ def test_the_gate_decided_on_both_students_and_kept_what_it_saw(audited: Audited
     decisions = [record for _, record in archive_of(audited.workspace).of_kind("promotion", "refusal")]
     first, second = decisions
     assert (first.kind, first.facts["reason"]) == ("promotion", "there was no champion")
-    assert second.facts["verdict"] in ("promoted", "kept", "inconclusive")
-    assert second.facts["macro_f1"]["blocks"] > 3
-    assert set(second.facts["classes"]) <= {"basalt", "olivine", "calcite"}
+    # It was shown the champion's own scores.
+    assert (second.kind, second.facts["verdict"]) == ("refusal", "inconclusive")
+    assert (second.facts["macro_f1"]["value"], second.facts["macro_f1"]["blocks"]) == (0, 12)
+    assert set(second.facts["classes"]) == {"basalt", "olivine", "calcite"}
     assert second.inputs["champion"] == first.inputs["challenger"]
 
 
