@@ -13,7 +13,7 @@ from outcrop.learning.gates import Burden, judge
 from outcrop.learning.metrics import Scored, block_sums, scalars
 from outcrop.params import Promote
 
-CELLS, CLASSES, SITES = 60, 12, 3
+CELLS, CLASSES, SITES = 150, 12, 3
 #: Shares of the noise of cells and of blocks that the two models have in common.
 SHARED = 0.8
 #: How far the classes of a cell stand apart for the champion, and how much noise a block adds to that of its cells.
