@@ -223,7 +223,6 @@ class Registry:
     """The registered models: which versions there are, which one is in service, and what is noted beside them."""
 
     client: mlflow.MlflowClient
-    uri: str
 
     @classmethod
     def open(cls, workspace: Workspace) -> "Registry | None":
@@ -232,7 +231,7 @@ class Registry:
         uri = workspace.tracking_uri
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
             return None
-        return cls(mlflow.MlflowClient(uri), uri)
+        return cls(mlflow.MlflowClient(uri))
 
     def versions(self) -> list[Version]:
         """Every version of every model."""
@@ -275,7 +274,9 @@ class Registry:
     def folder(self, version: Version) -> Path | None:
         """The folder from which a version is served; None where its files are out of reach."""
         try:
-            served = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, tracking_uri=self.uri)
+            # By its own address: MLflow would look up a model's name in the store that was set last, not in this one.
+            logged = self.client.get_logged_model(version.uri.rpartition("/")[2])
+            served = mlflow.artifacts.download_artifacts(artifact_uri=logged.artifact_location)
         except (MlflowException, OSError):
             return None
         folder = Path(served) / "data" / "model"
