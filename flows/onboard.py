@@ -11,7 +11,7 @@ from flows.adaptations import STEPS, about, alone_with, climb
 from flows.chain import Chain
 from flows.openings import alone
 from outcrop.errors import SurveyError
-from outcrop.learning.adaptation.supports import check_model
+from outcrop.learning.adaptation.supports import check_classes, check_model
 from outcrop.learning.models import load_model
 from outcrop.params import Params
 from outcrop.record.digests import digest_folder
@@ -104,7 +104,9 @@ def introduce(
     """
     tracker = Tracker.open(workspace, survey.survey)
     student = tracker.fetch(survey.survey, asked.model)
-    check_model(load_model(student.folder), site)
+    model = load_model(student.folder)
+    check_model(model, site)
+    check_classes(model, [entry.name for entry in survey.classes])
     labels = read_field_labels(asked.labels, site, survey, allow_new_classes=asked.allow_new_classes)
     teacher = tracker.fetch_if_there(survey.survey, "teacher")
     served = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)

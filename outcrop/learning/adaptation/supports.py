@@ -1,5 +1,6 @@
 """From points that somebody labelled to what the networks see of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from outcrop.learning.adaptation.looks import features_of
 from outcrop.learning.models import Model
 from outcrop.learning.rungs import rung_name
 from outcrop.survey.field_labels import FieldLabels
+from outcrop.survey.raw.csvfiles import listed
 from outcrop.survey.raw.vectors import counted
 from outcrop.survey.sites import SPLITS, Site
 from outcrop.survey.spots import spot_patches, spot_splits
@@ -50,6 +52,21 @@ def check_model(model: Model, site: Site) -> None:
                 where=site.path,
                 remedy="resample the raster to the resolution of the survey's other sites",
             )
+
+
+def check_classes(model: Model, names: Sequence[str]) -> None:
+    """Make sure that a model counts the survey's classes as its label rasters do; it may know more behind them.
+
+    Raises
+    ------
+    ModelError : it was trained on another vocabulary.
+    """
+    known = model.config.classes
+    if tuple(known[: len(names)]) != tuple(names):
+        raise ModelError(
+            f"the model knows the classes {listed(known)}, the survey has {listed(names)}",
+            remedy="train it again, or choose another --model",
+        )
 
 
 def sees(model: Model, site: Site) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outcrop.errors import DataError, ModelError
-from outcrop.learning.adaptation.supports import check_model, sees, usable_labels
+from outcrop.learning.adaptation.supports import check_classes, check_model, sees, usable_labels
 from outcrop.learning.models import Model, ModelConfig, build_network
 from outcrop.learning.networks import Input
 from outcrop.params import Student
@@ -50,6 +50,14 @@ def test_patches_are_those_of_the_cells(tiny_site: Site, tiny_truth) -> None:  #
     found = usable_labels(labels_at(cells), tiny_site, model(), held_out=False).patches["rgb"]
     for patch, (row, col) in zip(found, cells, strict=True):
         assert (patch == tiny_truth.rgb[:, 2 * row - 2 : 2 * row + 4, 2 * col - 2 : 2 * col + 4]).all()
+
+
+def test_a_model_of_another_vocabulary_is_refused() -> None:
+    check_classes(model(), NAMES[:2])
+    with pytest.raises(
+        ModelError, match="the model knows the classes basalt, olivine, calcite, the survey has olivine"
+    ):
+        check_classes(model(), ("olivine", "basalt"))
 
 
 @pytest.mark.parametrize(
