@@ -28,6 +28,7 @@ from outcrop.learning.adaptation.curves import Trial, draw_labels, headline, loo
 from outcrop.learning.adaptation.evidence import SOURCE, gather_evidence
 from outcrop.learning.evaluation import cells_to_score, score_network
 from outcrop.record.formats import plain
+from outcrop.record.provenance import read_commit
 from tasks.workspace import Workspace, find_workspace
 
 HERE = Path(__file__).parent
@@ -96,6 +97,7 @@ def study(newcomer: Newcomer, workspace: Workspace, draws: int) -> Result:
         "test_blocks": len(np.unique(reference.blocks)),
         "draws": draws,
         "confidence": params.confidence,
+        "commit": (read_commit(workspace.root).sha or "unknown")[:9],
     }
 
 
@@ -132,7 +134,7 @@ def told(newcomer: Newcomer, found: Result) -> Result:
     alone = [Trial(**row) for row in found["alone"]]
     home = found["home"] and {"before": found["home"]["before"], "after": _band(found["home"]["after"])}
     return {
-        **{name: found[name] for name in ("start", "native", "test_cells", "test_blocks", "draws")},
+        **{name: found[name] for name in ("start", "native", "test_cells", "test_blocks", "draws", "commit")},
         "title": title,
         "asked": asked,
         "sources": newcomer.sources,

@@ -38,6 +38,7 @@ def study() -> dict[str, Any]:
         "test_blocks": 4,
         "draws": DRAWS,
         "confidence": 0.9,
+        "commit": "0123abcde",
     }
 
 
