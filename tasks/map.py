@@ -130,30 +130,42 @@ def _unfinished(output: Path, plan: str) -> Iterator[tuple[Path, Journal]]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
     except OSError as cause:
-        reason = (cause.strerror or str(cause)).lower()
-        raise WorkspaceError(
-            f"the map cannot be written: {reason}", where=output.parent, remedy="check the folder's permissions"
-        ) from cause
+        raise _cannot_write(output, cause) from cause
+    try:
+        _lock(handle, output)
+        try:
+            yield folder, _take_up(folder, plan)
+        finally:
+            if not any(path.stat().st_size for path in folder.glob(BLOCKS)):
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, output: Path) -> None:
+    # The lock is on the folder itself and dies with the process: no lock file to forget.
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as cause:
-        os.close(handle)
         raise WorkspaceError("another run is making this map", where=output, remedy="wait until it ends") from cause
-    try:
-        journal = _take_up(folder, plan)
-        yield folder, journal
-    finally:
-        if folder.is_dir() and not (folder / BLOCKS).stat().st_size:
-            shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+
+
+def _cannot_write(output: Path, cause: OSError) -> WorkspaceError:
+    reason = (cause.strerror or str(cause)).lower()
+    return WorkspaceError(
+        f"the map cannot be written: {reason}", where=output.parent, remedy="check free space and permissions"
+    )
 
 
 def _take_up(folder: Path, plan: str) -> Journal:
     path = folder / PLAN
-    if not path.is_file() or path.read_text(encoding="utf-8") != plan:
-        (folder / BLOCKS).unlink(missing_ok=True)
-        path.write_text(plan, encoding="utf-8")
-    journal = Journal(folder / BLOCKS)
+    try:
+        if not path.is_file() or path.read_text(encoding="utf-8") != plan:
+            (folder / BLOCKS).unlink(missing_ok=True)
+            path.write_text(plan, encoding="utf-8")
+        journal = Journal(folder / BLOCKS)
+    except OSError as cause:
+        raise _cannot_write(folder, cause) from cause
     if journal.records:
         say(f"going on with a map that was cut off: {len(journal.records)} blocks are finished")
     return journal
