@@ -14,7 +14,6 @@ from outcrop.errors import SurveyError
 from outcrop.learning.adaptation.supports import check_classes, check_model
 from outcrop.learning.models import load_model
 from outcrop.params import Params
-from outcrop.record.digests import digest_folder
 from outcrop.survey.field_labels import FieldLabels, read_field_labels
 from outcrop.survey.onboarded import write_onboarded
 from outcrop.survey.roles import with_roles
@@ -23,9 +22,9 @@ from outcrop.survey.surveys import Survey, load_survey
 from tasks.adapt import Newcomer
 from tasks.data import ensure_sites
 from tasks.jobs import open_job
+from tasks.models import find_model, find_teacher
 from tasks.onboard import summarise
 from tasks.progress import say
-from tasks.tracking import Tracker
 from tasks.workspace import Workspace
 
 
@@ -102,23 +101,22 @@ def introduce(
     ------
     ModelError, DataError, SurveyError : the first thing that does not fit.
     """
-    tracker = Tracker.open(workspace, survey.survey)
-    student = tracker.fetch(survey.survey, asked.model)
+    student = find_model(workspace, asked.model, survey.survey)
     model = load_model(student.folder)
     check_model(model, site)
     check_classes(model, [entry.name for entry in survey.classes])
     labels = read_field_labels(asked.labels, site, survey, allow_new_classes=asked.allow_new_classes)
-    teacher = tracker.fetch_if_there(survey.survey, "teacher")
+    teacher = find_teacher(workspace, survey.survey)
     served = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     newcomer = Newcomer(
         site=asked.site,
         labels=asked.labels.resolve(),
         allow_new_classes=asked.allow_new_classes,
-        model=student.uri,
+        model=student.uri or student.name,
         student=student.folder,
-        student_digest=digest_folder(student.folder),
+        student_digest=student.digest,
         teacher=teacher and teacher.folder,
-        teacher_digest=teacher and digest_folder(teacher.folder),
+        teacher_digest=teacher and teacher.digest,
         sources=tuple(each for each in served if "train" in each.scenes[0].serves),
     )
     return newcomer, labels

@@ -12,9 +12,9 @@ from tasks.custody import check_sites
 from tasks.promote import CHAMPION, last_promotion, signed_files
 from tasks.records import archive_of
 from tasks.reevaluate import check_blocks, check_scores, in_words, pin
-from tasks.registry import check_metrics, check_registry
+from tasks.registrations import check_metrics, check_registry
 from tasks.replay import check_replay
-from tasks.tracking import Registry, Version
+from tasks.tracking import Registry
 from tasks.workspace import Workspace
 
 EXAMPLES = "name one as student@champion, simulated-student/3, or by its record"
@@ -30,47 +30,32 @@ def find_subject(workspace: Workspace, lineage: Lineage, registry: Registry | No
 
     Raises
     ------
-    RecordError : there is no such model, or there are several.
+    ModelError, RecordError : there is no such model, or there are several.
     """
-    name, alias, number = _parts(model.removeprefix("models:/"))
-    if alias or number:
-        full = _full_name(lineage, registry, name)
-        version = _version(registry, full, alias, number)
-        if version is not None:
-            if version.record is None:
-                raise RecordError(f"{full} {version.version} was registered without a record", remedy=EXAMPLES)
-            return version.record, f"{full}/{version.version}"
-        last = last_promotion(lineage, full)
-        if registry is None and alias == CHAMPION and last is not None:
-            return last.inputs["challenger"], f"{full}/{last.facts['version']}"
-        raise RecordError(f"there is no model {full}{'@' + alias if alias else '/' + number}", remedy=EXAMPLES)
+    if "@" in model or "/" in model:
+        if registry is None:
+            return _promoted(lineage, model)
+        version = registry.find(model)
+        if version.record is None:
+            raise RecordError(f"{version.uri} was registered without a record", remedy=EXAMPLES)
+        return version.record, f"{version.name}/{version.version}"
     found = [record for record in lineage.entries if record.startswith(model)]
     if len(found) != 1 or len(model) < 6:
         raise RecordError(f"no record begins with {model}" if not found else f"{model} is ambiguous", remedy=EXAMPLES)
     return found[0], f"record {found[0][:12]}"
 
 
-def _parts(model: str) -> tuple[str, str, str]:
-    name, _, alias = model.partition("@")
-    if alias:
-        return name, alias, ""
-    name, _, number = model.partition("/")
-    return name, "", number
-
-
-def _full_name(lineage: Lineage, registry: Registry | None, name: str) -> str:
-    """The registered model's name; the survey may be left out where there is only one."""
-    known = set(registry.notes()) if registry else {lineage.records[each].name for each in lineage.of_kind("promotion")}
+def _promoted(lineage: Lineage, model: str) -> tuple[str, str]:
+    """The champion by the ledger alone: for where the registry was lost."""
+    name, alias = model.removeprefix("models:/").partition("@")[::2]
+    known = {lineage.records[each].name for each in lineage.of_kind("promotion")}
     found = [each for each in sorted(known) if each == name or each.endswith(f"-{name}")]
     if len(found) > 1:
         raise RecordError(f"there are several: {', '.join(found)}", remedy="name one of them")
-    return found[0] if found else name
-
-
-def _version(registry: Registry | None, name: str, alias: str, number: str) -> Version | None:
-    if registry is None:
-        return None
-    return registry.aliased(name, alias) if alias else registry.version(name, number)
+    last = last_promotion(lineage, found[0]) if found and alias == CHAMPION else None
+    if last is None:
+        raise RecordError(f"no promotion of {model} was recorded, and there is no registry", remedy=EXAMPLES)
+    return last.inputs["challenger"], f"{found[0]}/{last.facts['version']}"
 
 
 def audit_model(

@@ -1,4 +1,4 @@
-"""Finding a model by what a person calls it: a folder, a registered name, ``name@alias``, ``models:/name/version``."""
+"""Finding a model by what a person calls it: a folder, or what `tasks.tracking.Registry.find` takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,20 +16,19 @@ from tasks.workspace import Workspace
 
 @dataclass(frozen=True)
 class Found:
-    """A model's folder and digest; if it is registered, its URI, aliases, run, sites' DVC hashes, and metrics."""
+    """A model's folder and digest; if it is registered, its URI, run, sites' DVC hashes, and metrics."""
 
     name: str
     folder: Path
     digest: str
     uri: str | None = None
-    aliases: tuple[str, ...] = ()
     run_id: str | None = None
     data: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def find_model(workspace: Workspace, name: str) -> Found:
-    """Find a model.
+def find_model(workspace: Workspace, name: str, survey: str = "") -> Found:
+    """Find a model; ``survey`` is the one that is meant where a registered model is called by its role alone.
 
     Raises
     ------
@@ -40,14 +39,25 @@ def find_model(workspace: Workspace, name: str) -> Found:
         return Found(folder.resolve().name, folder.resolve(), digest_folder(folder))
     if folder.is_dir():
         raise ModelError("the folder holds no model", where=folder, remedy=f"name one with `{CONFIG}`")
-    from tasks.tracking import find_registered
+    from tasks.tracking import Registry
 
-    entry = find_registered(workspace, name)
-    folder = next((path.parent for path in entry.folder.rglob(CONFIG)), entry.folder)
-    digest = digest_folder(folder)
-    if digest != entry.digest:
-        raise ModelError("the registered model's files were altered", where=folder, remedy="train it again")
-    return Found(entry.name, folder, digest, entry.uri, entry.aliases, entry.run_id, entry.data, entry.metrics)
+    registry = Registry.require(workspace)
+    version = registry.find(name, survey)
+    served = registry.folder(version)
+    if served is None:
+        raise ModelError(f"the files of {version.uri} are gone", where=workspace.state, remedy="train it again")
+    if digest_folder(served) != version.digest:
+        raise ModelError("the registered model's files were altered", where=served, remedy="train it again")
+    origin = registry.origin(version)
+    return Found(version.name, served, version.digest, version.uri, origin.run_id, origin.data, origin.metrics)
+
+
+def find_teacher(workspace: Workspace, survey: str) -> Found | None:
+    """The newest teacher of a survey; None where none is registered."""
+    from tasks.tracking import Registry
+
+    registry, name = Registry.open(workspace), f"{survey}-teacher"
+    return find_model(workspace, name) if registry and name in registry.notes() else None
 
 
 @dataclass(frozen=True)

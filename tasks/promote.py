@@ -27,10 +27,9 @@ from tasks.keeping import block_names
 from tasks.learning import gather, model_digest
 from tasks.records import archive_of, keep, record_of
 from tasks.steps import Reference
-from tasks.tracking import Registry, Version
+from tasks.tracking import CHAMPION, Registry, Version
 from tasks.workspace import Workspace
 
-CHAMPION = "champion"
 #: Environment variables: the private key (PEM) that promotions are signed with, and its password.
 KEY, PASSWORD = "OUTCROP_SIGNING_KEY", "OUTCROP_SIGNING_PASSWORD"
 #: Tags of a registered model: the ledger as it was when its alias last moved.
@@ -56,7 +55,7 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
     ------
     RecordError : the champion is not the one that the ledger promoted last.
     """
-    registry = open_registry(job.workspace)
+    registry = Registry.require(job.workspace)
     name, digest = f"{job.survey.survey}-student", model_digest(student, job.workspace)
     challenger = next(found for found in registry.versions() if (found.name, found.digest) == (name, digest))
     champion = settled_champion(job.workspace, registry, name)
@@ -223,16 +222,3 @@ def note_head(workspace: Workspace, registry: Registry, name: str) -> None:
     """Note the ledger's head and length beside the alias: a chain cannot see that its own tail was cut off."""
     head = archive_of(workspace).head()
     registry.note(name, {LENGTH: str(head.length), HEAD: head.hash})
-
-
-def open_registry(workspace: Workspace) -> Registry:
-    """The workspace's registry.
-
-    Raises
-    ------
-    RecordError : it has none.
-    """
-    found = Registry.open(workspace)
-    if found is None:
-        raise RecordError("nothing is registered here", where=workspace.state, remedy="train with `outcrop retrain`")
-    return found

@@ -6,9 +6,9 @@ from outcrop.errors import RecordError
 from outcrop.record.lineages import DECISIONS, Lineage
 from outcrop.record.records import Record
 from tasks.audit import find_subject
-from tasks.promote import CHAMPION, Decision, crown, open_registry, settled_champion
+from tasks.promote import Decision, crown, settled_champion
 from tasks.records import archive_of, keep
-from tasks.tracking import Registry, Version
+from tasks.tracking import CHAMPION, Registry, Version
 from tasks.workspace import Workspace
 
 
@@ -20,7 +20,7 @@ def promote_by_hand(workspace: Workspace, model: str, because: str) -> Decision:
     RecordError : there is no such model, it has no record, or it was retracted.
     """
     because = _reason(because)
-    lineage, registry = Lineage(archive_of(workspace)), open_registry(workspace)
+    lineage, registry = Lineage(archive_of(workspace)), Registry.require(workspace)
     record, called = find_subject(workspace, lineage, registry, model)
     version = _registered(registry, record, called)
     if gone := lineage.retracted(record):
@@ -36,7 +36,7 @@ def roll_back(workspace: Workspace, name: str, because: str) -> Decision:
     ------
     RecordError : there was none before, or the registry and the ledger disagree.
     """
-    lineage, registry = Lineage(archive_of(workspace)), open_registry(workspace)
+    lineage, registry = Lineage(archive_of(workspace)), Registry.require(workspace)
     full = find_name(lineage, name)
     current = settled_champion(workspace, registry, full)
     before = _reign_before(lineage, full, current)

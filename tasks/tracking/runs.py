@@ -1,4 +1,4 @@
-"""MLflow: what came out. The only module that imports it."""
+"""Runs: what each step and each flow gave."""
 
 import json
 import time
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
-from outcrop.errors import ModelError
 from outcrop.record.provenance import SOURCE, Commit
 from tasks.workspace import Workspace
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
 #: Tag of runs and of versions of models: the record of what they hold.
 RECORD = "outcrop.record"
-#: The alias of the model in service.
-CHAMPION = "champion"
 #: Values longer than this are not accepted by MLflow's database as parameters.
 LONGEST_PARAM = 6000
 
@@ -152,140 +148,6 @@ class Tracker:
         created = mlflow.register_model(model_uri, name, tags={"digest": digest, RECORD: record})
         return f"models:/{name}/{created.version}"
 
-    def fetch(self, survey: str, asked: str) -> "Fetched":
-        """The files of a registered model of a survey.
-
-        Parameters
-        ----------
-        asked : ``student@champion`` (a role and an alias), ``student/3`` (a version) or ``student`` (the newest)
-
-        Raises
-        ------
-        ModelError : there is no such model, or its files are gone.
-        """
-        role, alias, name = *asked.partition("@")[::2], f"{survey}-{asked.partition('@')[0].partition('/')[0]}"
-        number = role.partition("/")[2]
-        versions = {str(each.version): each for each in self.client.search_model_versions(f"name = '{name}'")}
-        if not versions:
-            raise ModelError(
-                f"there is no registered model {name}",
-                where=asked,
-                remedy="run `outcrop retrain` first, or name another",
-            )
-        wanted = self._alias(name, alias) if alias else number or max(versions, key=int)
-        if wanted is None and alias == CHAMPION:
-            wanted = max(versions, key=int)  # before the first promotion the newest is the one in service
-        if wanted not in versions:
-            known = ", ".join(f"{role.partition('/')[0]}/{version}" for version in sorted(versions, key=int))
-            raise ModelError(
-                f"model {name} has no version {alias or number}", where=asked, remedy=f"name one of {known}"
-            )
-        try:
-            files = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{wanted}")
-        except (MlflowException, OSError) as cause:
-            raise ModelError(
-                f"the files of model {name}, version {wanted}, are gone", where=asked, remedy="train it again"
-            ) from cause
-        return Fetched(f"models:/{name}/{wanted}", Path(files) / "data" / "model")
-
-    def _alias(self, name: str, alias: str) -> str | None:
-        found = self.client.get_registered_model(name).aliases
-        return None if alias not in found else str(found[alias])
-
-    def fetch_if_there(self, survey: str, asked: str) -> "Fetched | None":
-        """The same; None where no such model is registered."""
-        role = asked.partition("@")[0].partition("/")[0]
-        there = self.client.search_registered_models(f"name = '{survey}-{role}'")
-        return self.fetch(survey, asked) if there else None
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A registered model: its URI and the folder of its two files."""
-
-    uri: str
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of a registered model; ``record`` is None where it was registered without one."""
-
-    name: str
-    version: str
-    digest: str
-    record: str | None
-    uri: str
-
-
-@dataclass(frozen=True)
-class Registry:
-    """The registered models: which versions there are, which one is in service, and what is noted beside them."""
-
-    client: mlflow.MlflowClient
-
-    @classmethod
-    def open(cls, workspace: Workspace) -> "Registry | None":
-        """The workspace's registry; None where it has none yet, for looking must not make one."""
-        disable_logging()
-        uri = workspace.tracking_uri
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-            return None
-        return cls(mlflow.MlflowClient(uri))
-
-    def versions(self) -> list[Version]:
-        """Every version of every model."""
-        return [_version(found) for found in self.client.search_model_versions(max_results=10000)]
-
-    def version(self, name: str, number: str) -> Version | None:
-        """One version."""
-        try:
-            return _version(self.client.get_model_version(name, number))
-        except MlflowException:
-            return None
-
-    def aliased(self, name: str, alias: str) -> Version | None:
-        """The version that an alias of a model stands for."""
-        try:
-            return _version(self.client.get_model_version_by_alias(name, alias))
-        except MlflowException:
-            return None
-
-    def set_alias(self, name: str, alias: str, number: str) -> None:
-        """Let an alias stand for a version."""
-        self.client.set_registered_model_alias(name, alias, number)
-
-    def note(self, name: str, values: Mapping[str, str]) -> None:
-        """Set tags of a registered model."""
-        for key, value in values.items():
-            self.client.set_registered_model_tag(name, key, value)
-
-    def notes(self) -> dict[str, dict[str, str]]:
-        """The tags of every registered model."""
-        return {found.name: dict(found.tags) for found in self.client.search_registered_models()}
-
-    def metrics(self, run_id: str) -> dict[str, float] | None:
-        """The last value of every metric of a run; None where there is no such run."""
-        try:
-            return dict(self.client.get_run(run_id).data.metrics)
-        except MlflowException:
-            return None
-
-    def folder(self, version: Version) -> Path | None:
-        """The folder from which a version is served; None where its files are out of reach."""
-        try:
-            # By its own address: MLflow would look up a model's name in the store that was set last, not in this one.
-            logged = self.client.get_logged_model(version.uri.rpartition("/")[2])
-            served = mlflow.artifacts.download_artifacts(artifact_uri=logged.artifact_location)
-        except (MlflowException, OSError):
-            return None
-        folder = Path(served) / "data" / "model"
-        return folder if folder.is_dir() else None
-
-
-def _version(found: ModelVersion) -> Version:
-    return Version(found.name, str(found.version), found.tags.get("digest", ""), found.tags.get(RECORD), found.source)
-
 
 @dataclass(frozen=True)
 class StepRun:
@@ -373,81 +235,3 @@ def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", value
-
-
-@dataclass(frozen=True)
-class RegisteredModel:
-    """A version of a registered model: where its files are, its digest, and the run and the data that it came from.
-
-    ``metrics`` are those of the evaluation in the same flow run, without the ones of single classes; with them, the
-    seconds that its training took.
-    """
-
-    name: str
-    uri: str
-    aliases: tuple[str, ...]
-    folder: Path
-    digest: str
-    run_id: str
-    data: dict[str, str]
-    metrics: dict[str, float]
-
-
-def find_registered(workspace: Workspace, name: str) -> RegisteredModel:
-    """Find a version by ``name`` (the champion, or the newest), ``name@alias`` or ``models:/name/version``.
-
-    Raises
-    ------
-    ModelError : there is none.
-    """
-    disable_logging()
-    mlflow.set_tracking_uri(workspace.tracking_uri)
-    client = mlflow.MlflowClient(workspace.tracking_uri)
-    try:
-        version = _find_version(client, name)
-    except MlflowException:
-        version = None
-    if version is None:
-        known = ", ".join(sorted(model.name for model in client.search_registered_models())) or "none so far"
-        raise ModelError(f"no model is called `{name}`", where=workspace.tracking_uri, remedy=f"registered: {known}")
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
-    run_id = client.get_logged_model(version.source.split("/")[-1]).source_run_id
-    run = client.get_run(run_id)
-    return RegisteredModel(
-        version.name,
-        f"models:/{version.name}/{version.version}",
-        tuple(version.aliases),
-        folder,
-        version.tags.get("digest", ""),
-        str(run_id),
-        {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs},
-        _evaluation(client, run, version.name),
-    )
-
-
-def _evaluation(client: mlflow.MlflowClient, run: Run, name: str) -> dict[str, float]:
-    """What the evaluation beside a training run found of the model that was registered as ``<survey>-<role>``."""
-    parent, experiment = run.data.tags.get(PARENT), run.info.experiment_id
-    survey = client.get_experiment(experiment).name
-    prefix = name.removeprefix(f"{survey}-").replace("-", " ", 1) + "."
-    found = {"training_seconds": run.data.metrics["training_seconds"]} if "training_seconds" in run.data.metrics else {}
-    for beside in client.search_runs(
-        [experiment], f"tags.`{PARENT}` = '{parent}' and attributes.run_name = 'evaluate'"
-    ):
-        for key, value in beside.data.metrics.items():
-            short = key.removeprefix(prefix)
-            if key.startswith(prefix) and "." not in short:
-                found[short] = value
-    return found
-
-
-def _find_version(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
-    name = name.removeprefix("models:/")
-    if "@" in name:
-        return client.get_model_version_by_alias(*name.split("@", 1))
-    if "/" in name:
-        return client.get_model_version(*name.split("/", 1))
-    aliases = client.get_registered_model(name).aliases
-    if "champion" in aliases:
-        return client.get_model_version(name, aliases["champion"])
-    return max(client.search_model_versions(f"name = '{name}'"), key=lambda each: int(each.version), default=None)
