@@ -20,6 +20,7 @@ from tasks.decide import read_decision
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
 from tasks.progress import say
+from tasks.records import record_of
 from tasks.steps import Reference
 
 #: The task modules whose code decides what adapting gives.
@@ -119,6 +120,9 @@ def _again(chain: Chain, opened: Opened, teacher: Reference, student: Reference,
         student_digest=model_digest(student, workspace),
         teacher=folders[1],
         teacher_digest=model_digest(teacher, workspace),
+        records={
+            role: record_of(workspace, made.run_id) for role, made in (("student", student), ("teacher", teacher))
+        },
         sources=trained_sites(chain.job),
     )
     job = replace(chain.job, params=params, sites=(here,), hashes={name: opened.hashes[name]})

@@ -117,6 +117,9 @@ def introduce(
         student_digest=student.digest,
         teacher=teacher and teacher.folder,
         teacher_digest=teacher and teacher.digest,
+        records={
+            role: found.record for role, found in (("student", student), ("teacher", teacher)) if found and found.record
+        },
         sources=tuple(each for each in served if "train" in each.scenes[0].serves),
     )
     return newcomer, labels

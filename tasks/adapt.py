@@ -1,7 +1,7 @@
 """Step `adapt`: climb the ladder with a new site's labels; keep the model, its choice, and where to label next."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Newcomer:
     labels : the file of labelled points
     model : the student's URI in the registry
     student, teacher : folders of models, and their digests; the teacher's is None where the survey has none
+    records : the models' records, by role
     sources : the sites that the models were trained on
     """
 
@@ -50,6 +51,7 @@ class Newcomer:
     student_digest: str
     teacher: Path | None
     teacher_digest: str | None
+    records: Mapping[str, str]
     sources: tuple[Site, ...]
 
 

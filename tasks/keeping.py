@@ -13,6 +13,7 @@ from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile
 from outcrop.survey.census import Census, load_census
 from outcrop.survey.sites import SPLITS, Site
+from tasks.adapt import Newcomer
 from tasks.data import tracked_files
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
@@ -22,7 +23,14 @@ from tasks.tracking import RECORD
 from tasks.validate import census_digest
 
 #: What kind of thing a step makes; others are called as the step.
-KINDS = {"validate": "validation", "evaluate": "evaluation", "teacher": "model", "control": "model", "distil": "model"}
+KINDS = {
+    "validate": "validation",
+    "evaluate": "evaluation",
+    "teacher": "model",
+    "control": "model",
+    "distil": "model",
+    "adapt": "model",
+}
 #: The page tells of what is recorded; it is no part of it.
 UNRECORDED = ("report",)
 
@@ -45,6 +53,9 @@ def keep_step(
     if archive.exists and (found := archive.find(made.run_id)):
         return found
     parents = {role: record_of(job.workspace, parent.run_id) for role, parent in _references("", inputs)}
+    for given in inputs.values():
+        if isinstance(given, Newcomer):
+            parents |= given.records
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
     if search:

@@ -16,13 +16,14 @@ from tasks.workspace import Workspace
 
 @dataclass(frozen=True)
 class Found:
-    """A model's folder and digest; if it is registered, its URI, run, sites' DVC hashes, and metrics."""
+    """A model's folder and digest; if it is registered, its URI, run, record, sites' DVC hashes, and metrics."""
 
     name: str
     folder: Path
     digest: str
     uri: str | None = None
     run_id: str | None = None
+    record: str | None = None
     data: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -49,7 +50,9 @@ def find_model(workspace: Workspace, name: str, survey: str = "") -> Found:
     if digest_folder(served) != version.digest:
         raise ModelError("the registered model's files were altered", where=served, remedy="train it again")
     origin = registry.origin(version)
-    return Found(version.name, served, version.digest, version.uri, origin.run_id, origin.data, origin.metrics)
+    return Found(
+        version.name, served, version.digest, version.uri, origin.run_id, version.record, origin.data, origin.metrics
+    )
 
 
 def find_teacher(workspace: Workspace, survey: str) -> Found | None:

@@ -25,15 +25,7 @@ class Registered:
 @task(name="register", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
 def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
     """Register each model as `<survey>-<role>`; one that has a version already keeps it."""
-    registered = []
-    for role, made in models.items():
-        name = f"{job.survey.survey}-{role}"
-        digest = model_digest(made, job.workspace)
-        uri = job.tracker.register(
-            name, read_model_uri(made, job.workspace), digest, record_of(job.workspace, made.run_id)
-        )
-        registered.append(Registered(role, uri, digest))
-    return registered
+    return [_register(job, role, made) for role, made in models.items()]
 
 
 @task(name="register-adapted", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
@@ -41,5 +33,10 @@ def register_adapted(job: Job, site: str, adapted: Reference, decided: Reference
     """Register a student that was adapted to a site as `<survey>-student-<site>`; None where it was not adopted."""
     if read_decision(decided, job)["outcome"] != "adopt":
         return None
-    uri, digest = read_model_uri(adapted, job.workspace), model_digest(adapted, job.workspace)
-    return job.tracker.register(f"{job.survey.survey}-student-{site}", uri, digest)
+    return _register(job, f"student-{site}", adapted).uri
+
+
+def _register(job: Job, role: str, made: Reference) -> Registered:
+    digest, record = model_digest(made, job.workspace), record_of(job.workspace, made.run_id)
+    uri = job.tracker.register(f"{job.survey.survey}-{role}", read_model_uri(made, job.workspace), digest, record)
+    return Registered(role, uri, digest)
