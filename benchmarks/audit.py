@@ -95,7 +95,8 @@ def _from_tests(path: str, test: str) -> Result:
     """Names and outcomes of the cases of a table-driven test."""
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        subprocess.run([sys.executable, "-m", "pytest", path, "-k", test, f"--junitxml={report}"], check=False)
+        asked = [path, "-k", test, "--timeout=1800", f"--junitxml={report}"]  # however busy the machine is
+        subprocess.run([sys.executable, "-m", "pytest", *asked], check=False, stdout=sys.stderr)
         cases = []
         for case in ElementTree.parse(report).iter("testcase"):
             name = re.sub(r"^.*?\[(.*)\]$", r"\1", case.attrib["name"])
