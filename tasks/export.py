@@ -15,6 +15,7 @@ from outcrop.survey.census import take_census
 from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.staging import staged
 from tasks.data import site_hashes
+from tasks.fieldwork import keep_export
 from tasks.models import Known, know_model
 from tasks.progress import Progress
 from tasks.workspace import Workspace
@@ -56,8 +57,10 @@ def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] =
         manifest = _manifest(workspace, known, made, hashes)
         write_export(manifest, building)
         bar.reach(len(STEPS), len(STEPS), "")
+    parent = known.found.record
     return {
         "export": str(output),
+        "record": keep_export(workspace, known.survey.survey, known.found.name, parent, output) if parent else None,
         **manifest.model_dump(mode="json", include={"graphs", "refused", "calibration", "source"}),
     }
 

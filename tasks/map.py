@@ -26,7 +26,7 @@ from outcrop.field.scenes import MapScene, open_scene
 from outcrop.record.digests import digest_value
 from outcrop.survey.staging import staged
 from tasks.progress import Progress, say
-from tasks.workspace import find_workspace
+from tasks.workspace import find_workspace, workspace_around
 
 BLOCKS, PLAN = "blocks", "plan"
 
@@ -82,7 +82,19 @@ def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: P
             write_map(scene, products, journal, building, lineage)
         summary = _summary(journal, predictor, familiarity)
         shutil.rmtree(folder)
-    return {"map": str(output), "scene": scene.name, **lineage, **summary, "seconds": round(seconds, 2)}
+    told = {"scene": scene.name, **lineage, **summary}
+    record = _record(where, lineage["outcrop:model"], scene_path, output, told)
+    return {"map": str(output), **told, "seconds": round(seconds, 2), "record": record}
+
+
+def _record(where: Path, model: str, scene: Path, output: Path, facts: Mapping[str, Any]) -> str | None:
+    """Record the map in the workspace around ``where``; an export is also used where there is none."""
+    workspace = workspace_around(where)
+    if workspace is None:
+        return None
+    from tasks.fieldwork import keep_map
+
+    return keep_map(workspace, model, scene, output, facts)
 
 
 def _check_output(output: Path) -> None:

@@ -103,6 +103,14 @@ class Workspace:
         os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(self.state / "prefect" / "results"))
 
 
+def workspace_around(start: Path) -> Workspace | None:
+    """The workspace that ``start`` lies in; None where no folder above holds ``params.yaml``."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "params.yaml").is_file():
+            return Workspace(folder)
+    return None
+
+
 def find_workspace(start: Path) -> Workspace:
     """The workspace that ``start`` lies in.
 
@@ -110,9 +118,9 @@ def find_workspace(start: Path) -> Workspace:
     ------
     WorkspaceError : no folder above holds ``params.yaml``.
     """
-    for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / "params.yaml").is_file():
-            return Workspace(folder)
+    found = workspace_around(start)
+    if found is not None:
+        return found
     raise WorkspaceError(
         "this is not an Outcrop workspace: no params.yaml here or above",
         where=start.resolve(),

@@ -16,6 +16,8 @@ from benches import Bench, Caller
 from pystac.extensions.mlm import MLMExtension
 
 from tasks import map as mapping
+from tasks.records import archive_of
+from tasks.workspace import Workspace
 
 Trained = tuple[Bench, dict[str, Any]]
 
@@ -89,6 +91,13 @@ def test_an_export_maps_as_its_model_does(
     for name, model in {"export": str(exported[0]), "model": "tiny-student"}.items():
         said = serverless_call(bench, "map", model, str(scene_of(bench)), "-o", str(tmp_path / name))
         assert said.code == 0, said.err
+    archive = archive_of(Workspace(bench.root))
+    (_, first), (_, second) = list(archive.of_kind("map"))[-2:]
+    assert first.inputs == second.inputs and set(first.inputs) == {"model", "scene"}
+    made = archive.read(first.inputs["model"]).made
+    assert made is not None and made.digests["model"] == exported[1]["source"]["digest"]
+    ((_, export),) = archive.of_kind("export")
+    assert export.inputs == {"model": first.inputs["model"]} and "fp32.onnx" in export.files
     one, other = classes_of(tmp_path / "export"), classes_of(tmp_path / "model")
     assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
     assert (tmp_path / "export" / "unfamiliar.tif").is_file() and not (tmp_path / "model" / "unfamiliar.tif").exists()
