@@ -142,7 +142,12 @@ def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
     from tasks.records import keep
 
     bench = make_bench(folder)
-    bench.tiny.entries["params"]["distil"] = {"rungs": ["all", ["rgb", "thermal"], ["rgb", "elevation"], ["rgb"]]}
+    bench.tiny.entries["params"]["distil"] = {
+        "rungs": ["all", ["rgb", "thermal"], ["rgb", "elevation"], ["rgb"]],
+        "logits": "standardised",
+        "hard_weight": 1.0,
+        "unlabelled_share": 0.5,
+    }
     bench.write_survey()
     commit_all(bench.root)
     audited = Audited(bench, *make_keys(folder))

@@ -94,7 +94,7 @@ def searched(told: Told) -> dict[str, Any]:
     return told("search")
 
 
-def test_a_search_writes_parameters_that_a_retraining_takes(told: Told, searched: dict[str, Any]) -> None:
+def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, told: Told, searched: dict[str, Any]) -> None:
     changes = yaml.safe_load(Path(searched["params_file"]).read_text())
     assert changes == ({} if searched["found_by"] == "defaults" else searched["winner"])
     result = told("retrain", "--params", searched["params_file"])
@@ -141,8 +141,8 @@ def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any])
         (("compare", "--set", "distil.rungs=[all, [radar]]"), "`radar` of a rung"),
     ],
 )
-def test_bad_input_is_one_sentence(bench: Bench, words: tuple[str, ...], message: str) -> None:
-    done = bench.run(*words, "--survey", str(bench.survey))
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_one_sentence(bench: Bench, call: Caller, words: tuple[str, ...], message: str) -> None:
+    said = call(bench, *words, "--survey", str(bench.survey))
+    assert said.code == 2
+    assert message in said.err
+    assert "Traceback" not in said.err

@@ -138,8 +138,8 @@ BAD: dict[str, tuple[tuple[str, ...], str, str]] = {
         "without data in rgb",
     ),
     "new class": (("south",), words(f"{INSIDE},granite\n"), "pass --allow-new-classes"),
-    "no such model": (("south", "--model", "student/9"), words(f"{INSIDE},basalt\n"), "has no version 9"),
-    "no such role": (("south", "--model", "pupil"), words(f"{INSIDE},basalt\n"), "no registered model tiny-pupil"),
+    "no such model": (("south", "--model", "student/9"), words(f"{INSIDE},basalt\n"), "there is no model `student/9`"),
+    "no such role": (("south", "--model", "pupil"), words(f"{INSIDE},basalt\n"), "no model is called `pupil`"),
 }
 
 

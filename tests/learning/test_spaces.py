@@ -70,12 +70,12 @@ def test_a_rising_temperature_is_swapped() -> None:
 
 def test_what_lies_outside_is_clipped_with_a_note() -> None:
     space = space_with({"distil.hard_weight": {"low": 2, "high": 5, "scale": "log"}}, distil={"feature_weight": 0.0})
-    assert dict(space.defaults.values)["distil.hard_weight"] == 1.0
+    assert dict(space.defaults.values)["distil.hard_weight"] == 0.1
     begun = dict(space.decode(space.encode(space.defaults)).values)
     assert (begun["distil.hard_weight"], begun["distil.feature_weight"]) == (2.0, 0.05)
     weight, hard = space.notes
     assert weight == "`distil.feature_weight` is 0, outside its range 0.05-5: the search begins at its bound"
-    assert "`distil.hard_weight` is 1, outside its range 2-5" in hard
+    assert "`distil.hard_weight` is 0.1, outside its range 2-5" in hard
 
 
 def test_a_temperature_that_rises_by_default_is_noted() -> None:
