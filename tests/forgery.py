@@ -148,6 +148,8 @@ def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
         "hard_weight": 1.0,
         "unlabelled_share": 0.5,
     }
+    # Colours that are hard to learn from labels alone.
+    bench.tiny.entries["params"]["augment"] = {"rgb": {"gain": 0.15, "offset": 0.1}}
     bench.write_survey()
     commit_all(bench.root)
     audited = Audited(bench, *make_keys(folder))
