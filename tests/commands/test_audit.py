@@ -290,7 +290,7 @@ def test_what_cannot_be_audited_is_told_in_a_sentence(
     copy = audited.copy(tmp_path)
     for model, told in {
         "nobody@champion": "no model is called `nobody`",
-        "tiny-student/9": "there is no model tiny-student/9",
+        "tiny-student/9": "there is no model `tiny-student/9`",
         "f00f00f00": "no record begins with f00f00f00",
     }.items():
         said = serverless_call(copy.bench, "audit", model)
