@@ -124,7 +124,7 @@ class Caller:
 
         code, out, err = 0, StringIO(), StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it to the store of the call before
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # a test that asked MLflow has left its own
             patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
             patch.setattr(sys, "argv", ["outcrop", *words, "--workspace", str(bench.root)])
             try:

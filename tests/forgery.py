@@ -153,6 +153,7 @@ def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
     bench.write_survey()
     commit_all(bench.root)
     audited = Audited(bench, *make_keys(folder))
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # a test that asked MLflow has left its own
     patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
     patch.setenv("OUTCROP_SIGNING_KEY", str(audited.private))
     run_retrain(audited.workspace, bench.survey, {})

@@ -1,6 +1,7 @@
 """Runs: what each step and each flow gave."""
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ class Tracker:
     def open(cls, workspace: Workspace, survey: str) -> "Tracker":
         """Connect to the workspace's store and make the survey's experiment if it is new."""
         disable_logging()  # its notes on databases and versions would drown our own output
-        mlflow.set_tracking_uri(workspace.tracking_uri)
+        _use(workspace.tracking_uri)
         client = mlflow.MlflowClient(workspace.tracking_uri)
         found = client.get_experiment_by_name(survey)
         if found is None:
@@ -213,6 +214,18 @@ class StepRun:
             )
         self.client.update_run(self.run_id, status="RUNNING")  # leaving the block above has ended it
         return str(logged.model_uri)
+
+
+def _use(uri: str) -> None:
+    """Let MLflow's functions use a store.
+
+    MLflow also writes it to the environment, where a user's own choice stands: the next workspace would take it as such.
+    """
+    chosen = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    mlflow.set_tracking_uri(uri)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if chosen is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = chosen
 
 
 def is_passing(failure: object) -> bool:
