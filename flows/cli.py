@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import maps
+from flows.carbon import carbon
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
@@ -28,6 +29,7 @@ app.add_typer(lineage_app)
 app.command()(onboard)
 app.command("export")(maps.export)
 app.command("map")(maps.map_scene)
+app.command("carbon")(carbon)
 app.command("bench")(maps.bench)
 
 

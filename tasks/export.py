@@ -16,7 +16,7 @@ from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.staging import staged
 from tasks.data import site_hashes
 from tasks.fieldwork import keep_export
-from tasks.models import Known, know_model
+from tasks.models import Known, confusion_told, know_model
 from tasks.progress import Progress
 from tasks.workspace import Workspace
 
@@ -84,6 +84,7 @@ def _manifest(workspace: Workspace, known: Known, made: Made, hashes: dict[str, 
         graphs=made.graphs,
         refused=made.refused,
         metrics={name: found.metrics[name] for name in METRICS if name in found.metrics},
+        confusion=confusion_told(found, known.profile),
         calibration={
             "sites": hashes,
             "cells": made.cells,

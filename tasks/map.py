@@ -106,7 +106,9 @@ def _check_output(output: Path) -> None:
 def _predictor(model: str, manner: Manner, where: Path) -> tuple[Predictor, dict[str, Any]]:
     if is_export(Path(model)):
         predictor = ExportedPredictor(Path(model), manner.precision)
-        return predictor, {"outcrop:model": predictor.export.source.digest, "outcrop:precision": manner.precision}
+        export = predictor.export
+        lineage = {"outcrop:model": export.source.digest, "outcrop:precision": manner.precision}
+        return predictor, {**lineage, **_told(predictor, export.confusion)}
     workspace = find_workspace(where)
     workspace.prepare()
     if manner.precision != "fp32":
@@ -114,11 +116,21 @@ def _predictor(model: str, manner: Manner, where: Path) -> tuple[Predictor, dict
     import torch
 
     from outcrop.field.trained import TrainedPredictor
-    from tasks.models import know_model
+    from tasks.models import confusion_told, know_model
 
     torch.set_num_threads(1)  # tiles run side by side
     known = know_model(workspace, model)
-    return TrainedPredictor(known.model, known.profile), {"outcrop:model": known.found.digest}
+    predictor = TrainedPredictor(known.model, known.profile)
+    return predictor, {
+        "outcrop:model": known.found.digest,
+        **_told(predictor, confusion_told(known.found, known.profile)),
+    }
+
+
+def _told(predictor: Predictor, confusion: dict[str, Any] | None) -> dict[str, Any]:
+    """What `outcrop carbon` needs to know of the model."""
+    told: dict[str, Any] = {"outcrop:survey": predictor.profile.survey}
+    return told | ({"outcrop:confusion": confusion} if confusion else {})
 
 
 def _plan(scene: MapScene, lineage: Mapping[str, Any], manner: Manner) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from outcrop.errors import ModelError, SurveyError
+from outcrop.field.carbon.fractions import confusion_of
 from outcrop.field.profiles import ModelProfile, profile_of
 from outcrop.learning.models import CONFIG, Model, load_model
 from outcrop.params import Params
@@ -16,7 +18,10 @@ from tasks.workspace import Workspace
 
 @dataclass(frozen=True)
 class Found:
-    """A model's folder and digest; if it is registered, its URI, run, record, sites' DVC hashes, and metrics."""
+    """A model's folder and digest; if it is registered, its URI, run, record, sites' DVC hashes, and metrics.
+
+    ``evaluation`` is all that was found of it on test blocks, None where nothing was.
+    """
 
     name: str
     folder: Path
@@ -26,6 +31,7 @@ class Found:
     record: str | None = None
     data: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    evaluation: dict[str, Any] | None = None
 
 
 def find_model(workspace: Workspace, name: str, survey: str = "") -> Found:
@@ -50,9 +56,8 @@ def find_model(workspace: Workspace, name: str, survey: str = "") -> Found:
     if digest_folder(served) != version.digest:
         raise ModelError("the registered model's files were altered", where=served, remedy="train it again")
     origin = registry.origin(version)
-    return Found(
-        version.name, served, version.digest, version.uri, origin.run_id, version.record, origin.data, origin.metrics
-    )
+    told = (version.uri, origin.run_id, version.record, origin.data, origin.metrics, origin.evaluation)
+    return Found(version.name, served, version.digest, *told)
 
 
 def find_teacher(workspace: Workspace, survey: str) -> Found | None:
@@ -96,6 +101,13 @@ def know_model(workspace: Workspace, name: str, sites: Sequence[str] = ()) -> Kn
     trained_on = tuple(survey.sites) if params.sites.train == "all" else params.sites.train
     read = tuple(read_site(workspace.sites / site) for site in sites or trained_on)
     return Known(found, model, survey, params, read, profile_of(model.config, read), trained_on)
+
+
+def confusion_told(found: Found, profile: ModelProfile) -> dict[str, Any] | None:
+    """How often a model took a class for another on test blocks; None where it was not tested."""
+    if found.evaluation is None:
+        return None
+    return confusion_of(found.evaluation, [entry.name for entry in profile.classes]).told()
 
 
 def _survey_file(workspace: Workspace, name: str) -> Path:

@@ -50,7 +50,7 @@ class Graph(Section):
 
 
 class Export(Section):
-    """``export.json``."""
+    """``export.json``. ``confusion`` is that on test blocks, see `outcrop.field.carbon.fractions`; None: not tested."""
 
     format: Literal[1]
     profile: ModelProfile
@@ -58,6 +58,7 @@ class Export(Section):
     graphs: dict[Precision, Graph]
     refused: dict[Precision, str]
     metrics: dict[str, float]
+    confusion: dict[str, Any] | None = None
     calibration: dict[str, Any]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import Run
@@ -39,12 +40,13 @@ class Origin:
     """Where a version comes from: the run that trained it, the DVC hashes of its sites, and how it did.
 
     ``metrics`` are those of the evaluation in the same flow run, without the ones of single classes; with them, the
-    seconds that its training took.
+    seconds that its training took. ``evaluation`` is all that it found on the test blocks, None where nothing was.
     """
 
     run_id: str
     data: dict[str, str]
     metrics: dict[str, float]
+    evaluation: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,14 @@ class Registry:
         run_id = str(self.client.get_logged_model(version.source.rpartition("/")[2]).source_run_id)
         run = self.client.get_run(run_id)
         data = {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs}
-        return Origin(run_id, data, self._evaluation(run, version.name))
+        return Origin(run_id, data, *self._evaluation(run, version.name))
 
-    def _evaluation(self, run: Run, name: str) -> dict[str, float]:
+    def _evaluation(self, run: Run, name: str) -> tuple[dict[str, float], dict[str, Any] | None]:
         """What the evaluation beside a training run found of the model that was registered as ``<survey>-<role>``."""
         parent, experiment = run.data.tags.get(PARENT), run.info.experiment_id
         survey = self.client.get_experiment(experiment).name
         prefix = name.removeprefix(f"{survey}-").replace("-", " ", 1) + "."
+        whole: dict[str, Any] | None = None
         found = {key: run.data.metrics[key] for key in ("training_seconds",) if key in run.data.metrics}
         for beside in self.client.search_runs(
             [experiment], f"tags.`{PARENT}` = '{parent}' and attributes.run_name = 'evaluate'"
@@ -186,7 +189,17 @@ class Registry:
                 short = key.removeprefix(prefix)
                 if key.startswith(prefix) and "." not in short:
                     found[short] = value
-        return found
+            whole = _whole_evaluation(beside, prefix.removesuffix(".")) or whole
+        return found, whole
+
+
+def _whole_evaluation(run: Run, role: str) -> dict[str, Any] | None:
+    """The file that an evaluation wrote, of one model; None where it speaks of others."""
+    try:
+        told: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/metrics.json")
+    except MlflowException:
+        return None
+    return told.get(role)
 
 
 def _version(found: ModelVersion) -> Version:
