@@ -34,7 +34,10 @@ def carbon(
         str | None, typer.Option(metavar=NUMBER, help="Share of the uptake that is lost again downstream.")
     ] = None,
     emissions: Annotated[
-        str | None, typer.Option(metavar=NUMBER, help="Of the supply chain, t CO2 a t of rock.")
+        str | None,
+        typer.Option(
+            metavar=NUMBER, help="Of the supply chain, t CO2 a t of rock; a rate spreads them over its years."
+        ),
     ] = None,
     regions: Annotated[Path | None, typer.Option(help="Polygons; each is estimated beside the whole map.")] = None,
     region_name: Annotated[str | None, typer.Option(help="Their column that names them.")] = None,
@@ -102,8 +105,8 @@ def _table(made: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(title=f"{made['profile']['title']}, {made['unit']}", title_justify="left")
-    for head in ("region", "ha", "P50 (P5 - P95)", "net", "as mapped"):
-        table.add_column(head, justify="left" if head == "region" else "right")
+    for head in ("region", "ha", "P50 (P5 to P95)", "net", "as mapped"):
+        table.add_column(head, justify="left" if head == "region" else "right", no_wrap=True)
     for name, each in made["regions"].items():
         area = f"{each['area_m2'] / 1e4:,.4g}" if each["area_m2"] else "-"
         table.add_row(name, area, _range(each["gross"]), _range(each["net"]), f"{each['naive']:,.3g}")
@@ -111,4 +114,4 @@ def _table(made: dict[str, Any]) -> Any:
 
 
 def _range(found: dict[str, float] | None) -> str:
-    return "{p50:,.3g} ({p5:,.3g} - {p95:,.3g})".format(**found) if found else "-"
+    return "{p50:,.3g} ({p5:,.3g} to {p95:,.3g})".format(**found) if found else "-"

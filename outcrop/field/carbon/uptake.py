@@ -32,7 +32,7 @@ class Given:
     feedstock : the classes that count; empty: all
     grain, temperature, ph : um, C, 1: for rates
     years : over which the yearly uptake is the mean
-    losses : share of the gross uptake that is lost again; ``emissions`` : t CO2 a t of rock, of the supply chain.
+    losses : share of the gross uptake that is lost again; ``emissions`` : t CO2 a t of rock, of the supply chain, once.
         Without them there is no net uptake
     """
 
@@ -173,6 +173,7 @@ def gross(profile: Profile, rocks: Rocks, given: Given, inputs: Inputs, area_m2:
 
 
 def net(profile: Profile, rocks: Rocks, given: Given, inputs: Inputs, area_m2: float) -> Array:
-    """`gross` less what is lost and what the supply chain emitted."""
+    """`gross` less what is lost and what the supply chain emitted: of a rate, once for all of its years."""
     kept = gross(profile, rocks, given, inputs, area_m2) * (1 - inputs["losses"])
-    return np.asarray(kept - area_m2 * (rock_per_m2(rocks, inputs) * inputs["areas"]).sum(axis=1) * inputs["emissions"])
+    rock = area_m2 * (rock_per_m2(rocks, inputs) * inputs["areas"]).sum(axis=1)
+    return np.asarray(kept - rock * inputs["emissions"] / (given.years if profile.quantity == "rate" else 1))

@@ -173,3 +173,14 @@ def test_numbers_carry_their_uncertainty() -> None:
 def test_what_is_no_confusion_matrix_is_refused(told: dict[str, object]) -> None:
     with pytest.raises(OutcropError, match=r"confusion matrix"):
         read_confusion(told, "here")
+
+
+def test_emissions_count_once_however_many_years_a_rate_spans() -> None:
+    told = given(application=50, grain=100, temperature=25, ph=5, losses=0, emissions=0.05).quantities
+    yearly = {}
+    for years in (1, 10):
+        spread = Given(Pathway.weathering, feedstock=("olivine",), years=years, **told)
+        found = estimate(load_profile("rate"), spread, PERFECT, np.array([4000, 0, 0]), 100.0, seed=1)
+        assert found.net is not None
+        yearly[years] = found.net.p50 - found.gross.p50
+    assert yearly[10] == pytest.approx(yearly[1] / 10) and yearly[1] == pytest.approx(-100, rel=1e-3)
