@@ -183,4 +183,4 @@ def test_emissions_count_once_however_many_years_a_rate_spans() -> None:
         found = estimate(load_profile("rate"), spread, PERFECT, np.array([4000, 0, 0]), 100.0, seed=1)
         assert found.net is not None
         yearly[years] = found.net.p50 - found.gross.p50
-    assert yearly[10] == pytest.approx(yearly[1] / 10) and yearly[1] == pytest.approx(-100, rel=1e-3)
+    assert yearly[10] == pytest.approx(yearly[1] / 10, rel=1e-3) and yearly[1] == pytest.approx(-100, rel=1e-3)
