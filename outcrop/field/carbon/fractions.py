@@ -111,11 +111,12 @@ def draw_fractions(mapped: NDArray[np.integer], confusion: Confusion, rng: np.ra
     if not seen.sum():
         seen[mapped[known].argmax()] = 1
     size = int(known.sum())
+    rates = rates.transpose(0, 2, 1)[:, seen > 0]  # (draws, predicted, true)
+    seen = np.broadcast_to(seen[seen > 0], rates.shape[:2])
     fractions = np.full((draws, size), 1 / size)
     for _ in range(SWEEPS):
-        joint = rates * fractions[:, :, None]
-        behind = (joint / joint.sum(axis=1, keepdims=True)).transpose(0, 2, 1)
-        cells = rng.multinomial(np.broadcast_to(seen, (draws, size)), behind).sum(axis=1)
+        joint = rates * fractions[:, None, :]
+        cells = rng.multinomial(seen, joint / joint.sum(axis=2, keepdims=True)).sum(axis=1)
         shares = rng.standard_gamma(cells + 1 / size) + 1e-300
         fractions = shares / shares.sum(axis=1, keepdims=True)
     drawn = np.zeros((draws, classes))
