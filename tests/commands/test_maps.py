@@ -103,6 +103,25 @@ def test_an_export_maps_as_its_model_does(
     assert (tmp_path / "export" / "unfamiliar.tif").is_file() and not (tmp_path / "model" / "unfamiliar.tif").exists()
 
 
+def test_a_map_knows_how_often_its_model_errs(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    """What the model was tested with travels in the export and the map, so that areas can be corrected anywhere."""
+    bench, _ = trained
+    counts = {}
+    for name, model in {"export": str(exported[0]), "model": "tiny-student"}.items():
+        said = serverless_call(bench, "map", model, str(scene_of(bench)), "-o", str(tmp_path / name))
+        assert said.code == 0, said.err
+        told = json.loads((tmp_path / name / "map.json").read_text())["properties"]["outcrop:confusion"]
+        assert told["classes"] == ["basalt", "olivine", "calcite"]
+        counts[name] = told["counts"]
+    tested = next(bench.root.glob(".outcrop/steps/evaluate-*/metrics.json"))
+    assert counts["export"] == counts["model"] == json.loads(tested.read_text())["student"]["confusion"]
+    said = serverless_call(bench, "carbon", str(tmp_path / "export"), "--depth", "0.1+-0.02", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["map"]["model"] == exported[1]["source"]["digest"]
+
+
 def test_a_map_that_was_killed_goes_on(
     exported: tuple[Path, dict[str, Any]],
     trained: Trained,

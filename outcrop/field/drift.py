@@ -1,0 +1,156 @@
+"""Has the sensor changed, or the ground? Told from the spectra of cells that were seen before.
+
+Between two acquisitions of one ground a sensor's gain lifts ln R of all cells and bands alike, a shift of its
+wavelengths lifts it where spectra are steep, and new rock changes some cells as no mixture of the known ones does. The
+first two are medians over cells, so that new rock in a minority of them does not look like a sensor; the third is what
+is left when both are taken away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from outcrop.errors import DataError
+
+#: Share of undrifted scenes in which an alarm is accepted, for all tests together.
+ALPHA = 0.05
+#: Share of a spectrum's variance that the basis of the known ground leaves out, and the quantile of the residuals of
+#: known ground beyond which a cell is new.
+LEFT_OUT, KNOWN = 1e-3, 0.995
+#: Acquisitions without which it is not known how much they differ anyway.
+FEWEST = 6
+#: Smallest standard deviations that are believed: of ln R, nm, and a share of cells.
+FLOORS = {"gain": 1e-3, "shift": 0.02, "new": 2e-3}
+DARKEST = 1e-4
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How an acquisition differs from the reference: ln of a gain, nm of a shift, share of cells with new rock."""
+
+    gain: float
+    shift: float
+    new: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that has changed, how much, and how often chance alone would give as much."""
+
+    name: str
+    sentence: str
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is known of a ground: ln R (N, B) of its cells, its basis (K, B), and how acquisitions of it differ."""
+
+    wavelengths_nm: Array
+    spectra: Array
+    slopes: Array
+    mean: Array
+    basis: Array
+    limit: float
+    typical: tuple[Measured, ...]
+
+
+def fit_reference(acquisitions: Sequence[Array], wavelengths_nm: Array) -> Reference:
+    """Learn a ground from acquisitions of it that are accepted.
+
+    Parameters
+    ----------
+    acquisitions : each (N, B) reflectance of the same cells
+    wavelengths_nm : (B,) ascending
+
+    Raises
+    ------
+    DataError : there are too few acquisitions, or they are not of the same cells and bands.
+    """
+    if len(acquisitions) < FEWEST:
+        raise DataError(f"drift cannot be told from {len(acquisitions)} acquisitions", remedy=f"give at least {FEWEST}")
+    if len({each.shape for each in acquisitions}) > 1 or acquisitions[0].shape[1:] != wavelengths_nm.shape:
+        raise DataError("the acquisitions differ in their cells or bands", remedy="give the same cells and bands")
+    logs = np.stack([_log(each) for each in acquisitions])
+    whole = _learn(logs, wavelengths_nm)
+    # Each is measured by a reference that does not know it.
+    typical = tuple(
+        measure(_learn(np.delete(logs, left, axis=0), wavelengths_nm), acquisitions[left]) for left in range(len(logs))
+    )
+    return Reference(**{**vars(whole), "typical": typical})
+
+
+def measure(reference: Reference, acquisition: Array) -> Measured:
+    """How an acquisition (N, B) differs from the reference.
+
+    Raises
+    ------
+    DataError : it is not of the reference's cells and bands.
+    """
+    if acquisition.shape != reference.spectra.shape:
+        raise DataError(
+            "the acquisition is not of the reference's cells and bands",
+            where=f"{acquisition.shape}, expected {reference.spectra.shape}",
+            remedy="cut it to the same cells and bands",
+        )
+    seen = _log(acquisition)
+    gain, shift = _fit_sensor(seen - reference.spectra, reference.slopes)
+    residuals = _residuals(seen - gain - shift * reference.slopes, reference.mean, reference.basis)
+    return Measured(gain, shift, float((residuals > reference.limit).mean()))
+
+
+def examine(reference: Reference, acquisition: Array, alpha: float = ALPHA) -> list[Finding]:
+    """What has changed beyond what accepted acquisitions differ by; nothing, of most that have not drifted.
+
+    Each quantity is compared with its spread over the reference's acquisitions (Student's t of a new observation); the
+    three tests share ``alpha`` (Bonferroni).
+    """
+    found, findings = measure(reference, acquisition), []
+    words = {
+        "gain": f"the sensor's gain has changed by {np.expm1(found.gain):+.1%}",
+        "shift": f"the sensor's wavelengths have shifted by {found.shift:+.1f} nm",
+        "new": f"{found.new:.1%} of the cells hold rock that no mixture of the known ones explains",
+    }
+    for name, sentence in words.items():
+        usual = np.array([getattr(each, name) for each in reference.typical])
+        spread = max(float(usual.std(ddof=1)), FLOORS[name]) * np.sqrt(1 + 1 / len(usual))
+        score = (getattr(found, name) - usual.mean()) / spread
+        tail = student.sf(score if name == "new" else abs(score), len(usual) - 1)
+        p_value = float(tail if name == "new" else 2 * tail)
+        if p_value <= alpha / len(words):
+            findings.append(Finding(name, sentence, p_value))
+    return findings
+
+
+def _log(reflectance: Array) -> Array:
+    return np.asarray(np.log(np.maximum(reflectance, DARKEST)), dtype=np.float64)
+
+
+def _learn(logs: Array, wavelengths_nm: Array) -> Reference:
+    """What acquisitions (S, N, B) of ln R say of the ground, without how they differ."""
+    spectra = np.median(logs, axis=0)
+    slopes = np.gradient(spectra, wavelengths_nm, axis=1)
+    mean = spectra.mean(axis=0)
+    _, sizes, vectors = np.linalg.svd(spectra - mean, full_matrices=False)
+    explained = np.cumsum(sizes**2) / max(float((sizes**2).sum()), 1e-300)
+    basis = vectors[: int(np.searchsorted(explained, 1 - LEFT_OUT)) + 1]
+    residuals = np.concatenate([_residuals(each, mean, basis) for each in logs])
+    return Reference(wavelengths_nm, spectra, slopes, mean, basis, float(np.quantile(residuals, KNOWN)), ())
+
+
+def _fit_sensor(difference: Array, slopes: Array) -> tuple[float, float]:
+    """Median over cells of the gain and the shift that fit the difference of each best."""
+    centred = slopes - slopes.mean(axis=1, keepdims=True)
+    shifts = (difference * centred).sum(axis=1) / np.maximum((centred**2).sum(axis=1), 1e-300)
+    shift = float(np.median(shifts))
+    return float(np.median((difference - shift * slopes).mean(axis=1))), shift
+
+
+def _residuals(logs: Array, mean: Array, basis: Array) -> Array:
+    """Root mean square (N,) of what the basis does not explain."""
+    centred = logs - mean
+    return np.asarray(np.sqrt(((centred - centred @ basis.T @ basis) ** 2).mean(axis=1)))
