@@ -22,8 +22,8 @@ ALPHA = 0.05
 LEFT_OUT, KNOWN = 1e-3, 0.995
 #: Acquisitions without which it is not known how much they differ anyway.
 FEWEST = 6
-#: Smallest standard deviations that are believed: of ln R, nm, and a share of cells.
-FLOORS = {"gain": 1e-3, "shift": 0.02, "new": 2e-3}
+#: Smallest standard deviations that are believed, of ln R and of nm; that of a share of cells is binomial.
+FLOORS = {"gain": 1e-3, "shift": 0.02}
 DARKEST = 1e-4
 Array = NDArray[np.float64]
 
@@ -115,9 +115,10 @@ def examine(reference: Reference, acquisition: Array, alpha: float = ALPHA) -> l
         "shift": f"the sensor's wavelengths have shifted by {found.shift:+.1f} nm",
         "new": f"{found.new:.1%} of the cells hold rock that no mixture of the known ones explains",
     }
+    floors = {**FLOORS, "new": float(np.sqrt(KNOWN * (1 - KNOWN) / len(acquisition)))}
     for name, sentence in words.items():
         usual = np.array([getattr(each, name) for each in reference.typical])
-        spread = max(float(usual.std(ddof=1)), FLOORS[name]) * np.sqrt(1 + 1 / len(usual))
+        spread = max(float(usual.std(ddof=1)), floors[name]) * np.sqrt(1 + 1 / len(usual))
         score = (getattr(found, name) - usual.mean()) / spread
         tail = student.sf(score if name == "new" else abs(score), len(usual) - 1)
         p_value = float(tail if name == "new" else 2 * tail)
