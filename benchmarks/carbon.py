@@ -1,4 +1,4 @@
-"""Measure whether the intervals of carbon estimates hold the truth, and write docs/carbon.md.
+"""Measure whether carbon estimates, change and drift keep what they promise, and write docs/carbon.md.
 
 Every realisation is kept in the workspace's state folder when it is done, so that the command resumes; the document is
 written of those that are there.
@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks import coverage
+from benchmarks import coverage, drifting
 from benchmarks.realisations import SIZE, YEARS
 from outcrop.field.carbon.estimates import SCREENING
 from outcrop.field.carbon.profiles import Composition
@@ -68,21 +68,27 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     composition = _composition(folder / "composition.json")
     journal = Journal(folder / "coverage.jsonl", digest_value(composition.model_dump()))
+    flags = Journal(folder / "change.jsonl", "1")
     if asked.render_only:
-        results = list(journal.read().values())
+        results, changes = list(journal.read().values()), list(flags.read().values())
     else:
         results = journal.fill("Realising", range(asked.realisations), lambda seed: coverage.realise(seed, composition))
-    if not results:
+        changes = flags.fill("Changing", range(asked.realisations), drifting.realise_change)
+    drift = _drift(folder / "drift.json", asked.again)
+    if not results or not changes:
         sys.exit("the document is not written: nothing was realised")
     rows = [row | {"verdict": verdict(row)} for row in coverage.summarise(results)]
     for row in rows:
         print(json.dumps(row))
-    print(write(rows, len(results), asked.output or workspace.root / "docs"))
+    alarms = {"curve": drifting.alarm_curve(changes), "pairs": len(changes), "drift": drift}
+    print(json.dumps(alarms))
+    print(write(rows, len(results), alarms, asked.output or workspace.root / "docs"))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.carbon", description=__doc__.partition("\n")[0])
     parser.add_argument("--realisations", type=int, default=REALISATIONS, help="of the site")
+    parser.add_argument("--again", action="store_true", help="measure drift again")
     parser.add_argument("--render-only", action="store_true", help="write the document from what is kept")
     parser.add_argument("--output", type=Path, help="folder of the document; default: docs")
     return parser.parse_args()
@@ -95,6 +101,14 @@ def _composition(path: Path) -> Composition:
     return Composition.model_validate_json(path.read_text(encoding="utf-8"))
 
 
+def _drift(path: Path, again: bool) -> Result:
+    """What was measured of drift, measured now if it is not kept."""
+    if again or not path.is_file():
+        path.write_text(json.dumps(drifting.measure_drift(), indent=1), encoding="utf-8")
+    found: Result = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def verdict(row: Result) -> str:
     """Whether a row meets the targets; the error of a rate has none."""
     faults = []
@@ -105,7 +119,7 @@ def verdict(row: Result) -> str:
     return "missed: " + ", ".join(faults) if faults else "met"
 
 
-def write(rows: list[Result], realisations: int, folder: Path) -> Path:
+def write(rows: list[Result], realisations: int, alarms: Result, folder: Path) -> Path:
     """Write the document."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -123,6 +137,8 @@ def write(rows: list[Result], realisations: int, folder: Path) -> Path:
         screening=SCREENING,
         check=coverage.field_check(),
         targets=TARGETS,
+        alarms=alarms,
+        drifting=vars(drifting),
         inputs=coverage.inputs_told(),
         learnt=len(coverage.LEARNT_FROM),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import carbon, coverage
+from benchmarks import carbon, coverage, drifting
 
 
 def test_a_realisation_becomes_a_document_and_is_not_realised_twice(
@@ -22,5 +22,9 @@ def test_a_realisation_becomes_a_document_and_is_not_realised_twice(
     assert set(journal.read()) == {0} and not carbon.Journal(journal.path, "other").read()
     rows = [row | {"verdict": carbon.verdict(row)} for row in coverage.summarise(results)]
     assert all(result["truth"] > 0 for result in (results[0]["rgb"]["capacity"], results[0]["rgb"]["rate"]))
-    text = carbon.write(rows, 1, tmp_path).read_text()
+    changed = drifting.realise_change(0)
+    assert changed["alarms"]["0.2"]
+    rates = {name: {"gain": 0.0, "shift": 0.0, "new": 0.0, "any": 0.0} for name in ("none", "gain", "shift", "new")}
+    alarms = {"curve": drifting.alarm_curve([changed]), "pairs": 1, "drift": rates}
+    text = carbon.write(rows, 1, alarms, tmp_path).read_text()
     assert "not a creditable removal" in text and "200 are wanted" in text and "| rgb |" in text
