@@ -44,7 +44,9 @@ def carbon(
     confusion: Annotated[
         Path | None, typer.Option(help="JSON with `classes`, `counts`, `effective`, where the map has none.")
     ] = None,
-    cell_m: Annotated[float | None, typer.Option(min=0.001, help="Side of a cell, m, where the map has no CRS.")] = None,
+    cell_m: Annotated[
+        float | None, typer.Option(min=0.001, help="Side of a cell, m, where the map has no CRS.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="JSON file to write; default: in the map's folder.")
     ] = None,
