@@ -219,7 +219,7 @@ class StepRun:
 def _use(uri: str) -> None:
     """Let MLflow's functions use a store.
 
-    MLflow also writes it to the environment, where a user's own choice stands: the next workspace would take it as such.
+    MLflow also writes it to the environment, where a user's choice stands: the next workspace would take it as such.
     """
     chosen = os.environ.pop("MLFLOW_TRACKING_URI", None)
     mlflow.set_tracking_uri(uri)
