@@ -24,14 +24,6 @@ app = typer.Typer(
     help="Teach a cheap camera what expensive sensors know about rocks.",
 )
 
-app.add_typer(sites_app, name="sites")
-app.add_typer(lineage_app)
-app.command()(onboard)
-app.command("export")(maps.export)
-app.command("map")(maps.map_scene)
-app.command("carbon")(carbon)
-app.command("bench")(maps.bench)
-
 
 def main() -> None:
     """Run a command; what a user can mend is told in one sentence, with exit code 2."""
@@ -274,6 +266,15 @@ def doctor(as_json: Json = False, where: Where = HERE) -> None:
         print(section)
         for name, value in rows.items():
             print(f"  {name:<18} {value}")
+
+
+app.command()(onboard)
+app.command("export")(maps.export)
+app.command("map")(maps.map_scene)
+app.command("carbon")(carbon)
+app.command("bench")(maps.bench)
+app.add_typer(sites_app, name="sites")
+app.add_typer(lineage_app)
 
 
 if __name__ == "__main__":

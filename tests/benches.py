@@ -132,3 +132,10 @@ class Caller:
             except SystemExit as end:
                 code = int(end.code or 0)
         return Said(code, out.getvalue(), err.getvalue())
+
+    def told(self, bench: Bench, *words: str) -> dict[str, Any]:
+        """What a command about the bench's survey says as JSON."""
+        said = self(bench, *words, "--survey", str(bench.survey), "--json")
+        assert said.code == 0, said.err
+        result: dict[str, Any] = json.loads(said.out)
+        return result

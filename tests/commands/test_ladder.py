@@ -1,6 +1,5 @@
 """`outcrop compare` and `outcrop search` through their real commands, on a survey of seconds."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,10 +34,7 @@ def told(bench: Bench, call: Caller) -> Told:
     """What a command says as JSON."""
 
     def ask(*words: str) -> dict[str, Any]:
-        said = call(bench, *words, "--survey", str(bench.survey), "--json")
-        assert said.code == 0, said.err
-        result: dict[str, Any] = json.loads(said.out)
-        return result
+        return call.told(bench, *words)
 
     return ask
 

@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from benches import Bench, Caller, Said, make_bench
+from benches import Bench, Caller, make_bench
 from conftest import CELL, EAST, NORTH, SIDE
 
 ONBOARD = {"curve": [5, 10], "draws": 3, "cells": 200, "next_points": 4, "reference_cells": 50, "accuracy": 0.3}
@@ -45,21 +45,13 @@ def retrained(bench: Bench, call: Caller) -> dict[str, Any]:
     kept = bench.root / "data" / "onboarded" / "tiny" / "south.csv"
     kept.parent.mkdir(parents=True)
     points(bench, 20).rename(kept)
-    return told(call(bench, "retrain", "--survey", str(bench.survey), "--json"))
+    return call.told(bench, "retrain")
 
 
 @pytest.fixture(scope="module")
 def onboarded(bench: Bench, call: Caller, retrained: dict[str, Any]) -> dict[str, Any]:
     """What the command says of the south and many labels."""
-    words = ("onboard", "south", "--labels", str(points(bench, 60)), "--survey", str(bench.survey), "--json")
-    return told(call(bench, *words))
-
-
-def told(said: Said) -> dict[str, Any]:
-    """What a command said as JSON."""
-    assert said.code == 0, said.err
-    result: dict[str, Any] = json.loads(said.out)
-    return result
+    return call.told(bench, "onboard", "south", "--labels", str(points(bench, 60)))
 
 
 def store(bench: Bench) -> mlflow.MlflowClient:
