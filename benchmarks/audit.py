@@ -8,8 +8,6 @@ missing. The audit itself is timed on the student of the workspace's simulated s
 
 import argparse
 import json
-import os
-import platform
 import re
 import resource
 import subprocess
@@ -22,8 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from benchmarks.documents import fill, machine
 from tasks.records import archive_of
 from tasks.workspace import Workspace, find_workspace
 
@@ -143,16 +140,8 @@ def main() -> None:
     if missing := set(PARTS) - set(results):
         print(f"not written: {', '.join(sorted(missing))} was not measured")
         return
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
     document = workspace.root / "docs" / "audit.md"
-    document.write_text(environment.get_template("audit.md.j2").render(machine=machine, **results), encoding="utf-8")
+    document.write_text(fill("audit.md.j2", machine=machine(), **results), encoding="utf-8")
     print(document)
 
 

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from benchmarks import coverage, drifting
+from benchmarks.documents import fill
 from benchmarks.realisations import SIZE, YEARS
 from outcrop.field.carbon.estimates import SCREENING
 from outcrop.field.carbon.profiles import Composition
@@ -121,14 +120,8 @@ def verdict(row: Result) -> str:
 
 def write(rows: list[Result], realisations: int, alarms: Result, folder: Path) -> Path:
     """Write the document."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("carbon.md.j2").render(
+    text = fill(
+        "carbon.md.j2",
         rows=rows,
         realisations=realisations,
         wanted=REALISATIONS,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.documents import fill
 from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
@@ -75,8 +75,6 @@ def measure(root: Path, study: Study, target: Path) -> None:
 
 def write(answers: list[tuple[Study, Result]], output: Path) -> None:
     """Write the document, and its pictures beside it."""
-    environment = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True)
-    environment.filters.update(shell=shlex.join, interval=interval)
     (output / "images").mkdir(parents=True, exist_ok=True)
     for study, result in answers:
         for picture in ("power", "retention", "attention"):
@@ -84,7 +82,9 @@ def write(answers: list[tuple[Study, Result]], output: Path) -> None:
                 Path(result["folder"]) / f"{picture}.png", output / "images" / f"ladder_{study.name}_{picture}.png"
             )
     document = output / "ladder.md"
-    document.write_text(environment.get_template("ladder.md.j2").render(answers=answers), encoding="utf-8")
+    document.write_text(
+        fill("ladder.md.j2", {"shell": shlex.join, "interval": interval}, answers=answers), encoding="utf-8"
+    )
     print(document)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.documents import fill
 from benchmarks.new_classes import study_new_classes
 from benchmarks.newcomers import STUDIES, Newcomer, Stage
 from benchmarks.onboarding_speed import measure_speed
@@ -234,22 +234,17 @@ def write(workspace: Workspace, output: Path) -> Path:
     fresh, speed = (_kept(store / f"{name}.json") for name in ("new_classes", "speed"))
     if not studies or not rehearsals.is_file():
         sys.exit("nothing to write yet: run `python -m benchmarks.rehearsals`, then this")
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        three=lambda value: f"{value:.3f}",
-        two=lambda value: f"{value:.2f}",
-        signed=lambda value: f"{value:+.3f}",
-        band=lambda values: "{:.3f} [{:.3f}, {:.3f}]".format(*values),
-        percent=lambda value: "no gap" if value is None else f"{value:.0%}".replace("%", " %"),
-        plain=plain,
-    )
-    text = environment.get_template("onboarding.md.j2").render(
+    filters = {
+        "three": lambda value: f"{value:.3f}",
+        "two": lambda value: f"{value:.2f}",
+        "signed": lambda value: f"{value:+.3f}",
+        "band": lambda values: "{:.3f} [{:.3f}, {:.3f}]".format(*values),
+        "percent": lambda value: "no gap" if value is None else f"{value:.0%}".replace("%", " %"),
+        "plain": plain,
+    }
+    text = fill(
+        "onboarding.md.j2",
+        filters,
         rehearsals=json.loads(rehearsals.read_text()),
         studies=list(studies.values()),
         targets=[*targets(studies), *_in_time(speed)],

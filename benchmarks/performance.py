@@ -8,7 +8,6 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from benchmarks.documents import fill, machine
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 Result = dict[str, Any]
@@ -212,13 +211,8 @@ def _print(benchmarks: list[Benchmark], results: dict[str, Result]) -> None:
 
 def render(results: dict[str, Result]) -> str:
     """The document of one complete run."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
     rows = _rows(list(BENCHMARKS), results)
-    return environment.get_template("performance.md.j2").render(machine=machine, rows=rows, **results)
+    return fill("performance.md.j2", machine=machine(), rows=rows, **results)
 
 
 if __name__ == "__main__":

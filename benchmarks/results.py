@@ -16,8 +16,8 @@ from statistics import mean, stdev
 from typing import Annotated, Any
 
 import typer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.documents import fill
 from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
@@ -189,10 +189,9 @@ def main(
             for rung in study.rungs:
                 run(workspace.root, study.words(rung, seed), store / study.file(rung, seed))
     answers = [answer for study in STUDIES if (answer := load(store, study)) is not None]
-    environment = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True)
-    environment.filters.update(spread=spread, mean=mean, shell=shlex.join)
+    filters = {"spread": spread, "mean": mean, "shell": shlex.join}
     document = workspace.root / "docs" / "results.md"
-    document.write_text(environment.get_template("results.md.j2").render(answers=answers))
+    document.write_text(fill("results.md.j2", filters, answers=answers))
     keep_map(Path(answers[0].rungs[0].results[0]["report"]), workspace.root / "docs" / "images" / "mars.png")
     print(document)
 

@@ -9,8 +9,6 @@ written when nothing is missing. The pictures need OUTCROP_REAL_DATA. Sites are 
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 from collections.abc import Mapping
@@ -20,8 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from benchmarks.documents import fill, machine
 from benchmarks.targets import TARGETS
 from outcrop.errors import OutcropError
 from outcrop.survey.simulation.parameters import parameters_digest
@@ -134,16 +131,12 @@ def rows(results: Mapping[str, Result]) -> list[tuple[str, str, str, str]]:
 
 def write(results: Mapping[str, Result], pictures: Path, output: Path) -> Path:
     """Write the document and put its pictures beside it."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
-    text = environment.get_template("simulation.md.j2").render(
-        digest=parameters_digest(), machine=machine, rows=rows(results), **{"large": None, **results}
+    text = fill(
+        "simulation.md.j2",
+        digest=parameters_digest(),
+        machine=machine(),
+        rows=rows(results),
+        **{"large": None, **results},
     )
     (output / "images").mkdir(parents=True, exist_ok=True)
     for name in results["views"]["pictures"]:
