@@ -8,7 +8,7 @@ from typing import Any
 from outcrop.record.audits import Audit, Chain
 from outcrop.record.boms import write_bill
 from outcrop.record.dossiers import gather_dossier
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import write_whole
 from outcrop.record.events import emit_events
 from outcrop.record.pages import render_page
 from tasks.records import archive_of
@@ -27,8 +27,7 @@ def write_audit(workspace: Workspace, audit: Audit, chain: Chain) -> dict[str, A
         DATA: json.dumps({**asdict(dossier), "graph": None}, indent=1),
     }
     for name, text in texts.items():
-        with drafted(folder / name, "audit") as draft:
-            draft.write_text(text, encoding="utf-8")
+        write_whole(folder / name, text, "audit")
     write_bill(dossier, folder / BILL)
     events = emit_events(chain, folder / EVENTS)
     return {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import write_whole
 from outcrop.record.formats import Interval, Picture
 from outcrop.record.pages import render_page
 
@@ -59,7 +59,4 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     ------
     WorkspaceError : the file cannot be written.
     """
-    page = render_page("comparison.html", page=comparison)
-    with drafted(path, "report") as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path
+    return write_whole(path, render_page("comparison.html", page=comparison), "report")

@@ -27,3 +27,15 @@ def drafted(path: Path, what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str, what: str) -> Path:
+    """Write a text, whole or not at all, and return its path.
+
+    Raises
+    ------
+    WorkspaceError : the file cannot be written.
+    """
+    with drafted(path, what) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return path

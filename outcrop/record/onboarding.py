@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import write_whole
 from outcrop.record.formats import Interval, Picture
 from outcrop.record.pages import render_page
 
@@ -98,7 +98,4 @@ def write_onboarding(page: Onboarding, path: Path) -> Path:
     ------
     WorkspaceError : the file cannot be written.
     """
-    text = render_page("onboarding.html", page=page)
-    with drafted(path, "report") as draft:
-        draft.write_text(text, encoding="utf-8")
-    return path
+    return write_whole(path, render_page("onboarding.html", page=page), "report")

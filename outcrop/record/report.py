@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import write_whole
 from outcrop.record.formats import NOTHING, Interval, Picture
 from outcrop.record.pages import render_page
 
@@ -197,10 +197,7 @@ def write_report(report: Report, path: Path) -> Path:
     ------
     WorkspaceError : the file cannot be written.
     """
-    page = render_report(report)
-    with drafted(path, "report") as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path
+    return write_whole(path, render_report(report), "report")
 
 
 def render_report(report: Report) -> str:
