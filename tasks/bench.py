@@ -16,7 +16,7 @@ from outcrop.field.energy import CORE_W
 from outcrop.field.exported import read_export
 from outcrop.field.profiles import ModelProfile
 from outcrop.field.sensor_costs import declared_costs, rung_cost
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import drafted, write_whole
 from tasks.export import export
 from tasks.models import Known, know_model
 from tasks.progress import Progress
@@ -70,8 +70,7 @@ def bench(
         "contenders": [budget.as_data() for budget in budgets],
         **_savings(student, budgets, teacher is not None),
     }
-    with drafted(output / TABLE, "table") as draft:
-        draft.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    write_whole(output / TABLE, json.dumps(result, indent=1), "table")
     with drafted(output / PICTURE, "picture") as draft:
         draft.write_bytes(budget_picture(budgets))
     tracker = Tracker.open(workspace, student.survey.survey)

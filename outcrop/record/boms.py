@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from outcrop.errors import RecordError
 from outcrop.record.dossiers import Dossier
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import write_whole
 
 
 def bill_of_materials(dossier: Dossier) -> dict[str, Any]:
@@ -110,6 +110,4 @@ def write_bill(dossier: Dossier, path: Path) -> Path:
     text = json.dumps(bill_of_materials(dossier), indent=1)
     if fault := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise RecordError(f"the bill of materials breaks its schema: {fault.data.message}", where=path)
-    with drafted(path, "bill of materials") as draft:
-        draft.write_text(text + "\n", encoding="utf-8")
-    return path
+    return write_whole(path, text + "\n", "bill of materials")

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from outcrop.errors import RecordError
 from outcrop.record.archives import SIGNATURES, Archive
-from outcrop.record.drafts import drafted
+from outcrop.record.drafts import drafted, write_whole
 from outcrop.record.ledger import Head, check_head
 from outcrop.record.records import Record
 
@@ -95,8 +95,7 @@ def sign(
         head.hash,
     )
     statement, signature = _places(archive, promotion)
-    with drafted(statement, "statement") as draft:
-        draft.write_text(json.dumps(vars(said), indent=1), encoding="utf-8")
+    write_whole(statement, json.dumps(vars(said), indent=1), "statement")
     with _assembled(archive, promotion, record, files) as folder, drafted(signature, "signature") as draft:
         signer = signing.Config().use_elliptic_key_signer(  # type: ignore[no-untyped-call]
             private_key=key, password=password
