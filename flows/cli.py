@@ -12,6 +12,7 @@ from flows.carbon import carbon
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
+from flows.server import server_coming_up
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
 from tasks.workspace import find_workspace
@@ -59,7 +60,8 @@ def retrain(
     """
     workspace = open_workspace(where)
     overrides = changed(params, changes)
-    from flows.retrain import run_retrain
+    with server_coming_up():
+        from flows.retrain import run_retrain
     from tasks.progress import CONSOLE
     from tasks.summary import results_table
 
@@ -98,7 +100,8 @@ def compare(
     """
     workspace = open_workspace(where)
     overrides = changed(params, changes)
-    from flows.compare import run_compare
+    with server_coming_up():
+        from flows.compare import run_compare
     from tasks.ladders import ladder_table
     from tasks.progress import CONSOLE
 
@@ -133,7 +136,8 @@ def search(
     """
     workspace = open_workspace(where)
     overrides = changed(params, changes)
-    from flows.search import run_search
+    with server_coming_up():
+        from flows.search import run_search
     from tasks.ladders import search_table
     from tasks.progress import CONSOLE
 
@@ -194,7 +198,8 @@ def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) 
         outcrop validate --survey data/surveys/mars.yaml --json
     """
     workspace = open_workspace(where)
-    from flows.validate import run_validate
+    with server_coming_up():
+        from flows.validate import run_validate
 
     verdict = run_validate(workspace, (survey or workspace.default_survey).resolve())
     if as_json:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.options import HERE, Changes, Json, ParamsFile, Survey, Where, changed, open_workspace, show_json
+from flows.server import server_coming_up
 
 
 def onboard(
@@ -36,7 +37,8 @@ def onboard(
     """
     workspace = open_workspace(where)
     overrides = changed(params, [*(changes or []), *([f"onboard.draws={draws}"] if draws else [])])
-    from flows.onboard import Asked, run_onboard
+    with server_coming_up():
+        from flows.onboard import Asked, run_onboard
     from tasks.onboard import ladder_table, sentences
     from tasks.progress import CONSOLE
 

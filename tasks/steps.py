@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.results import get_result_store
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 
 from outcrop.learning.devices import device_kind
 from outcrop.record.digests import digest_file, digest_folder
@@ -96,7 +97,8 @@ def step(name: str) -> Any:
 def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome:
     """Run a step, or find it done; a stored result that is gone or altered is made again."""
     altered = not _is_sound(step, f"{step.name}-{key}", job)
-    state = step.with_options(refresh_cache=altered)(job=job, key=key, **inputs, return_state=True)
+    # Quoted: Prefect need not look through all of it for results of other tasks.
+    state = step.with_options(refresh_cache=altered)(job=quote(job), key=key, **inputs, return_state=True)
     return Outcome(Reference(**state.result()), cached=state.name == "Cached")
 
 
