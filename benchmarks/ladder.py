@@ -20,6 +20,8 @@ from benchmarks.documents import fill
 from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
+#: What `benchmarks.changes` measures for the document.
+PARTS = ("changes", "rare")
 Result = dict[str, Any]
 
 
@@ -60,7 +62,9 @@ def main(
     answers = [
         (each, json.loads(path.read_text())) for each in STUDIES if (path := store / f"{each.name}.json").is_file()
     ]
-    write(answers, workspace.root / "docs")
+    files = {name: store / f"{name}.json" for name in PARTS}
+    parts = {name: json.loads(path.read_text()) if path.is_file() else None for name, path in files.items()}
+    write(answers, parts, workspace.root / "docs")
 
 
 def measure(root: Path, study: Study, target: Path) -> None:
@@ -73,8 +77,8 @@ def measure(root: Path, study: Study, target: Path) -> None:
     target.write_text(done.stdout)
 
 
-def write(answers: list[tuple[Study, Result]], output: Path) -> None:
-    """Write the document, and its pictures beside it."""
+def write(answers: list[tuple[Study, Result]], parts: dict[str, Result | None], output: Path) -> None:
+    """Write the document, with what `benchmarks.changes` has measured, and its pictures beside it."""
     (output / "images").mkdir(parents=True, exist_ok=True)
     for study, result in answers:
         for picture in ("power", "retention", "attention"):
@@ -82,9 +86,8 @@ def write(answers: list[tuple[Study, Result]], output: Path) -> None:
                 Path(result["folder"]) / f"{picture}.png", output / "images" / f"ladder_{study.name}_{picture}.png"
             )
     document = output / "ladder.md"
-    document.write_text(
-        fill("ladder.md.j2", {"shell": shlex.join, "interval": interval}, answers=answers), encoding="utf-8"
-    )
+    filters = {"shell": shlex.join, "interval": interval}
+    document.write_text(fill("ladder.md.j2", filters, answers=answers, **parts), encoding="utf-8")
     print(document)
 
 

@@ -1,0 +1,148 @@
+"""What each way of teaching the RGB student is worth on the simulated survey; a part of ``docs/ladder.md``.
+
+    python -m benchmarks.changes [--part changes] [--part rare]
+
+It resumes: trainings are steps of the workspace's cache. ``changes`` leaves one thing different at a time and scores on
+the validation blocks alone, for the defaults were chosen there. ``rare`` asks of the test blocks what class-balanced
+teaching does for the class that is known worst.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from prefect import flow
+
+from flows.chain import Chain
+from flows.openings import alone, open_survey
+from outcrop.learning.evaluation import score_network
+from outcrop.learning.metrics import Array, Estimate, Scored, block_sums, class_f1, estimate, paired_weights, scalars
+from tasks.jobs import open_job
+from tasks.learning import gather, read_model
+from tasks.progress import say
+from tasks.workspace import Workspace, find_workspace
+
+SURVEY = "data/surveys/simulated.yaml"
+STEPS = ("validate", "teacher", "guide", "distil")
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is different in teaching the student; ``again``: it also learns from a student taught before."""
+
+    what: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
+
+
+DEFAULTS = Change("defaults")
+UNBALANCED = Change("no class balance, `distil.class_balance` 0", {"distil": {"class_balance": 0.0}})
+CHANGES = (
+    DEFAULTS,
+    Change("RGB with gain .15 and offset .1 in augmentation", {"augment": {"rgb": {"gain": 0.15, "offset": 0.1}}}),
+    Change("labelled cells alone, `distil.unlabelled_share` 0", {"distil": {"unlabelled_share": 0.0}}),
+    Change("half of a batch unlabelled, `distil.unlabelled_share` .5", {"distil": {"unlabelled_share": 0.5}}),
+    Change("labels as heavy as the teacher, `distil.hard_weight` 1", {"distil": {"hard_weight": 1.0}}),
+    Change("standardised logits", {"distil": {"logits": "standardised"}}),
+    Change("decoupled logits (DKD)", {"distil": {"logits": "decoupled"}}),
+    Change("relations of logits (DIST)", {"distil": {"logits": "dist"}}),
+    Change("hotter, `distil.temperature` 4 to 1", {"distil": {"temperature": {"start": 4.0, "end": 1.0}}}),
+    Change("no features, `distil.feature_weight` 0", {"distil": {"feature_weight": 0.0}}),
+    Change("distances in features (RKD), `distil.relation_weight` 1", {"distil": {"relation_weight": 1.0}}),
+    Change("the teacher is not believed where it is wrong, `distil.gate`", {"distil": {"gate": True}}),
+    UNBALANCED,
+    Change("a wider student, `student.stages` [64, 128]", {"student": {"stages": [64, 128]}}),
+    Change("twice as long, `train.epochs.student` 40", {"train": {"epochs": {"student": 40}}}),
+    Change("taught once more, also by itself (self-distillation)", again=True),
+)
+#: Seeds of each part, the split that it is scored on, and what is compared with the first.
+PARTS = {"changes": ((7, 8, 9), "val", CHANGES), "rare": ((7, 8, 9, 10, 11), "test", (UNBALANCED, DEFAULTS))}
+
+
+def main(part: Annotated[list[str] | None, typer.Option(help="Measure these alone; default: all.")] = None) -> None:
+    """Measure, and keep what was found beside the ladders; ``python -m benchmarks.ladder`` writes the document."""
+    workspace = find_workspace(Path(__file__).parent)
+    workspace.prepare()
+    store = workspace.state / "ladders"
+    store.mkdir(parents=True, exist_ok=True)
+    survey = workspace.root / SURVEY
+    for name in part or PARTS:
+        with alone(workspace, survey, {}):
+            found = measure(workspace.root, survey, name)
+        (store / f"{name}.json").write_text(json.dumps(found, indent=1))
+        print(store / f"{name}.json", file=sys.stderr)
+
+
+@flow(name="changes", validate_parameters=False)
+def measure(root: Path, survey: Path, part: str) -> Result:
+    """Train the student of every seed in every way, and compare each way with the first."""
+    seeds, split, changes = PARTS[part]
+    scored: dict[str, list[Scored]] = {change.what: [] for change in changes}
+    for seed in seeds:
+        say(f"seed {seed}")
+        for change, made in _students(Workspace(root), survey, seed, split, changes):
+            scored[change.what].append(made)
+    return {"seeds": list(seeds), "split": split, "rows": compare(scored)}
+
+
+def _students(
+    workspace: Workspace, survey: Path, seed: int, split: str, changes: Sequence[Change]
+) -> Iterator[tuple[Change, Scored]]:
+    """What the student of each way says of the cells of a split."""
+    opened = open_survey(workspace, survey, {"seed": seed})
+    with open_job(
+        workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="changes", steps=STEPS
+    ) as job:
+        chain = Chain(job)
+        chain.validate()
+        _, _, guides = chain.guides(opened.rungs)
+        material = gather(job, chain.census)
+        for change in changes:
+            changed, title = chain.with_params(change.params), f"distilled, {change.what}"
+            made = changed.distil(opened.rungs[-1], guides, title=title)
+            if change.again:
+                itself = changed.guide(made, "student")
+                made = changed.distil(opened.rungs[-1], [*guides, itself], title=f"{title}, again")
+            yield change, score_network(material, read_model(made, workspace), split)
+
+
+def compare(scored: Mapping[str, Sequence[Scored]], draws: int = 1000, seed: int = 0) -> list[Result]:
+    """Means over seeds of macro-F1 and of the worst class's F1; gains over the first, paired by block.
+
+    The worst class is that of each draw, so that none is picked because it happened to do badly in one way.
+    """
+    first = next(iter(scored.values()))
+    weights = paired_weights(len(np.unique(first[0].blocks)), draws, seed)
+    present = np.unique(first[0].labels)
+
+    def over_seeds(each: Sequence[Scored], metric: Callable[[Any], Array]) -> Array:
+        return np.mean([metric(block_sums(one, bins=15).weighted(weights)) for one in each], axis=0)
+
+    def macro(sums: Any) -> Array:
+        return scalars(sums)["macro_f1"]
+
+    def worst(sums: Any) -> Array:
+        return np.nanmin(class_f1(sums.confusion)[:, present], axis=1)
+
+    base = {metric: over_seeds(first, metric) for metric in (macro, worst)}
+    rows = []
+    for what, each in scored.items():
+        values = {metric: over_seeds(each, metric) for metric in (macro, worst)}
+        told: dict[str, Estimate] = {
+            "macro_f1": estimate(values[macro]),
+            "gain": estimate(values[macro] - base[macro]),
+            "worst_f1": estimate(values[worst]),
+            "worst_gain": estimate(values[worst] - base[worst]),
+        }
+        rows.append({"what": what, **{name: asdict(found) for name, found in told.items()}})
+    return rows
+
+
+if __name__ == "__main__":
+    typer.run(main)
