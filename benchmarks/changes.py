@@ -22,9 +22,11 @@ from flows.chain import Chain
 from flows.openings import alone, open_survey
 from outcrop.learning.evaluation import score_network
 from outcrop.learning.metrics import Array, Estimate, Scored, block_sums, class_f1, estimate, paired_weights, scalars
+from outcrop.learning.rungs import Rung
 from tasks.jobs import open_job
 from tasks.learning import gather, read_model
 from tasks.progress import say
+from tasks.steps import Reference
 from tasks.workspace import Workspace, find_workspace
 
 SURVEY = "data/surveys/simulated.yaml"
@@ -94,7 +96,6 @@ def measure(root: Path, survey: Path, part: str) -> Result:
 def _students(
     workspace: Workspace, survey: Path, seed: int, split: str, changes: Sequence[Change]
 ) -> Iterator[tuple[Change, Scored]]:
-    """What the student of each way says of the cells of a split."""
     opened = open_survey(workspace, survey, {"seed": seed})
     with open_job(
         workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="changes", steps=STEPS
@@ -102,14 +103,21 @@ def _students(
         chain = Chain(job)
         chain.validate()
         _, _, guides = chain.guides(opened.rungs)
-        material = gather(job, chain.census)
-        for change in changes:
-            changed, title = chain.with_params(change.params), f"distilled, {change.what}"
-            made = changed.distil(opened.rungs[-1], guides, title=title)
-            if change.again:
-                itself = changed.guide(made, "student")
-                made = changed.distil(opened.rungs[-1], [*guides, itself], title=f"{title}, again")
-            yield change, score_network(material, read_model(made, workspace), split)
+        yield from taught(chain, opened.rungs[-1], guides, split, changes)
+
+
+def taught(
+    chain: Chain, rung: Rung, guides: Sequence[Reference], split: str, changes: Sequence[Change]
+) -> Iterator[tuple[Change, Scored]]:
+    """What the student of each way of teaching says of the cells of a split."""
+    material = gather(chain.job, chain.census)
+    for change in changes:
+        changed, title = chain.with_params(change.params), f"distilled, {change.what}"
+        made = changed.distil(rung, guides, title=title)
+        if change.again:
+            itself = changed.guide(made, "student")
+            made = changed.distil(rung, [*guides, itself], title=f"{title}, again")
+        yield change, score_network(material, read_model(made, chain.job.workspace), split)
 
 
 def compare(scored: Mapping[str, Sequence[Scored]], draws: int = 1000, seed: int = 0) -> list[Result]:

@@ -20,8 +20,8 @@ from benchmarks.documents import fill
 from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
-#: What `benchmarks.changes` measures for the document.
-PARTS = ("changes", "rare")
+#: What `benchmarks.changes` and `benchmarks.searching` measure for the document.
+PARTS = ("changes", "rare", "searching")
 Result = dict[str, Any]
 
 
@@ -78,7 +78,7 @@ def measure(root: Path, study: Study, target: Path) -> None:
 
 
 def write(answers: list[tuple[Study, Result]], parts: dict[str, Result | None], output: Path) -> None:
-    """Write the document, with what `benchmarks.changes` has measured, and its pictures beside it."""
+    """Write the document, with what other commands have measured, and its pictures beside it."""
     (output / "images").mkdir(parents=True, exist_ok=True)
     for study, result in answers:
         for picture in ("power", "retention", "attention"):
@@ -86,7 +86,7 @@ def write(answers: list[tuple[Study, Result]], parts: dict[str, Result | None], 
                 Path(result["folder"]) / f"{picture}.png", output / "images" / f"ladder_{study.name}_{picture}.png"
             )
     document = output / "ladder.md"
-    filters = {"shell": shlex.join, "interval": interval}
+    filters = {"shell": shlex.join, "interval": interval, "fixed": "{:.2f}".format}
     document.write_text(fill("ladder.md.j2", filters, answers=answers, **parts), encoding="utf-8")
     print(document)
 
