@@ -43,13 +43,23 @@ def alone(workspace: Workspace, path: Path, overrides: Mapping[str, Any], *, sea
         space_of(params)
     for name in dropped(params.distil.rungs, survey.modalities):
         say(f"no rung {name}: the survey lacks a modality of it")
-    lock = FileLock(workspace.state / f"train-{survey.survey}.lock")
+    with held(workspace.state / f"train-{survey.survey}.lock", "another run on this survey is under way", path):
+        yield
+
+
+@contextmanager
+def held(file: Path, otherwise: str, where: object) -> Iterator[None]:
+    """Hold a lock.
+
+    Raises
+    ------
+    WorkspaceError : somebody else does; it says ``otherwise``.
+    """
+    lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
     except Timeout as cause:
-        raise WorkspaceError(
-            "another run on this survey is under way", where=path, remedy="wait until it ends"
-        ) from cause
+        raise WorkspaceError(otherwise, where=where, remedy="wait until it ends") from cause
     try:
         yield
     finally:
