@@ -12,6 +12,7 @@ from flows.carbon import carbon
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
+from flows.services import app as services_app
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
 from tasks.workspace import find_workspace
@@ -275,6 +276,7 @@ app.command("carbon")(carbon)
 app.command("bench")(maps.bench)
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
+app.add_typer(services_app)
 
 
 if __name__ == "__main__":
