@@ -13,6 +13,7 @@ from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.server import server_coming_up
+from flows.services import app as services_app
 from flows.sites import app as sites_app
 from flows.watching import monitor
 from outcrop.errors import OutcropError
@@ -282,6 +283,7 @@ app.command()(monitor)
 app.command("bench")(maps.bench)
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
+app.add_typer(services_app)
 
 
 if __name__ == "__main__":

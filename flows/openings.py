@@ -21,8 +21,14 @@ from tasks.progress import say
 from tasks.workspace import Workspace
 
 
+class BusyError(WorkspaceError):
+    """Somebody else is at it."""
+
+
 @contextmanager
-def alone(workspace: Workspace, path: Path, overrides: Mapping[str, Any], *, searches: bool = False) -> Iterator[None]:
+def alone(
+    workspace: Workspace, path: Path, overrides: Mapping[str, Any], *, searches: bool = False, wait: bool = False
+) -> Iterator[None]:
     """Check what can be checked before any server is started, then hold the lock of the survey whose file is ``path``.
 
     Flows that train share steps: two at a time would mix their results.
@@ -30,11 +36,12 @@ def alone(workspace: Workspace, path: Path, overrides: Mapping[str, Any], *, sea
     Parameters
     ----------
     searches : the flow searches parameters, whatever `search.enabled` says
+    wait : wait for another run to end instead of refusing
 
     Raises
     ------
     SurveyError, ParamsError : the survey, its expectations, its rungs or what is to be searched cannot be used.
-    WorkspaceError : another run on the survey is under way.
+    BusyError : another run on the survey is under way.
     """
     survey, params = load_survey(path, workspace.params, overrides)
     read_suites(workspace.root / survey.expectations)
@@ -43,23 +50,24 @@ def alone(workspace: Workspace, path: Path, overrides: Mapping[str, Any], *, sea
         space_of(params)
     for name in dropped(params.distil.rungs, survey.modalities):
         say(f"no rung {name}: the survey lacks a modality of it")
-    with held(workspace.state / f"train-{survey.survey}.lock", "another run on this survey is under way", path):
+    file, otherwise = workspace.state / f"train-{survey.survey}.lock", "another run on this survey is under way"
+    with held(file, otherwise, path, wait=wait):
         yield
 
 
 @contextmanager
-def held(file: Path, otherwise: str, where: object) -> Iterator[None]:
+def held(file: Path, otherwise: str, where: object, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock.
 
     Raises
     ------
-    WorkspaceError : somebody else does; it says ``otherwise``.
+    BusyError : somebody else does, and it is not to be waited for; it says ``otherwise``.
     """
     lock = FileLock(file)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as cause:
-        raise WorkspaceError(otherwise, where=where, remedy="wait until it ends") from cause
+        raise BusyError(otherwise, where=where, remedy="wait until it ends") from cause
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import typer
 from outcrop.errors import ParamsError
 from outcrop.params import parse_changes
 from outcrop.settings import merge, read_yaml
+from tasks.service import use_service
 from tasks.workspace import Workspace, find_workspace
 
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
@@ -43,9 +44,10 @@ def open_workspace(where: Path) -> Workspace:
     """The workspace around a folder, ready for commands that write."""
     workspace = find_workspace(where)
     workspace.prepare()
+    use_service(workspace)
     return workspace
 
 
 def show_json(result: dict[str, Any]) -> None:
     """One JSON object on standard output."""
-    print(json.dumps(result, allow_nan=False))
+    print(json.dumps(result, allow_nan=False), flush=True)

@@ -1,10 +1,13 @@
 """Frozen, typed mirror of ``params.yaml``: unknown keys, wrong types and contradictions are refused at construction."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from outcrop.errors import ParamsError
@@ -25,6 +28,23 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _cron(text: str) -> str:
+    try:
+        CronSim(text, datetime.now(UTC))
+    except CronSimError as cause:
+        raise ValueError("not a cron expression, such as `0 2 * * 0`") from cause
+    return text
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
+        raise ValueError("no such time zone; write it as `UTC` or `Europe/Berlin`") from cause
+    return name
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 #: Ways of adapting to a new site.
 Way = Literal["batch_norm", "prototypes", "logistic", "fine_tuned", "redistilled"]
 Modalities = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
@@ -315,6 +335,26 @@ class Simulate(Section):
     seed: Seed
 
 
+class RestHours(Section):
+    """How long a trigger rests after it has fired: what happens meanwhile starts nothing more."""
+
+    new_data: NonNegative
+    recovered: NonNegative
+    drift: NonNegative
+    promotion: NonNegative
+
+
+class Serve(Section):
+    """What a service does by itself and when; decides nothing about a result."""
+
+    timezone: Annotated[str, AfterValidator(_time_zone)]
+    retrain: Cron | None
+    monitor: Cron | None
+    watch: Cron | None
+    at_once: Positive
+    rest_hours: RestHours
+
+
 class Params(Section):
     """Every parameter of one survey. Sections bear the name of the step or part that reads them."""
 
@@ -336,6 +376,7 @@ class Params(Section):
     onboard: Onboard
     monitor: Monitor
     simulate: Simulate
+    serve: Serve
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

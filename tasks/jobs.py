@@ -11,7 +11,7 @@ from outcrop.record.digests import digest_file, digest_files, digest_value
 from outcrop.record.provenance import Commit, code_digest, read_commit
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
-from tasks.tracking import Tracker
+from tasks.tracking import SITE, Tracker
 from tasks.workspace import Workspace
 
 
@@ -56,7 +56,7 @@ def open_job(
         "mlflow.source.git.commit": commit.sha or "none",
         "dirty": str(commit.dirty).lower(),
         "device": device_kind(),
-        **{f"dvc.{site}": digest for site, digest in hashes.items()},
+        **{f"{SITE}{site}": digest for site, digest in hashes.items()},
         **{f"outcrop.{name}": digest for name, digest in about.items()},
     }
     parent = tracker.parent(key, f"{flow} {survey.survey}", tags)
@@ -71,12 +71,12 @@ def open_job(
 def _flow_key(
     workspace: Workspace, survey: Survey, params: Params, hashes: Mapping[str, str], flow: str, steps: Sequence[str]
 ) -> str:
-    """Digest of all that a run depends on: the same key means the same run."""
+    """Digest of all that a run depends on: the same key means the same run, whenever it is started."""
     lock = workspace.root / "constraints.txt"
     return digest_value(
         {
             "survey": survey.model_dump(mode="json"),
-            "params": params.dump(),
+            "params": {name: values for name, values in params.dump().items() if name != "serve"},
             "data": dict(hashes),
             "expectations": expectations_digest(workspace, survey),
             "flow": flow,

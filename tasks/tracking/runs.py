@@ -27,8 +27,20 @@ if TYPE_CHECKING:
 KEY, FLOW_KEY, PARENT = "outcrop.step_key", "outcrop.flow_key", "mlflow.parentRunId"
 #: Tag of runs and of versions of models: the record of what they hold.
 RECORD = "outcrop.record"
+#: Tags of a flow's run: when it was last begun, and of each site the DVC hash.
+BEGUN, SITE = "outcrop.begun", "dvc."
+#: Tag of a validation's run: the gravest of its findings.
+VALIDATION = "validation"
 #: Values longer than this are not accepted by MLflow's database as parameters.
 LONGEST_PARAM = 6000
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A flow's run: the DVC hashes of its sites, and whether it ended because the data were not fit to train on."""
+
+    sites: dict[str, str]
+    refused: bool
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,23 @@ class Tracker:
 
     def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
         """The run of a flow: the one with this key that was begun earlier, or a new one."""
-        found = self._runs(FLOW_KEY, flow_key)
+        found, begun = self._runs(FLOW_KEY, flow_key), {BEGUN: str(time.time())}
         if not found:
-            return self._create(name, {**tags, FLOW_KEY: flow_key})
+            return self._create(name, {**tags, **begun, FLOW_KEY: flow_key})
         self.client.update_run(found[0].info.run_id, status="RUNNING")
+        self.of(found[0].info.run_id).tags(begun)
         return str(found[0].info.run_id)
+
+    def last_attempt(self, name: str) -> Attempt | None:
+        """The run of a flow that was begun last."""
+        found = self.client.search_runs([self.experiment], f"attributes.run_name = '{name}'", max_results=1000)
+        if not found:
+            return None
+        last = max(found, key=lambda run: float(run.data.tags.get(BEGUN, 0)))
+        sites = {tag.removeprefix(SITE): value for tag, value in last.data.tags.items() if tag.startswith(SITE)}
+        unfit = f"tags.`{PARENT}` = '{last.info.run_id}' and tags.`{VALIDATION}` = 'critical'"
+        refused = last.info.status == "FAILED" and bool(self.client.search_runs([self.experiment], unfit))
+        return Attempt(sites, refused)
 
     def _runs(self, tag: str, value: str) -> list[Run]:
         return list(self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'"))

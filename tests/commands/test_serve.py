@@ -1,0 +1,38 @@
+"""A service through the real commands: it starts, says how it is, and Ctrl-C ends all of it."""
+
+import json
+import socket
+import stat
+
+from benches import Bench
+from services import serving
+
+
+def listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
+def test_it_serves_until_ctrl_c_and_leaves_nothing_behind(bench: Bench) -> None:
+    with serving(bench) as served:
+        urls = [served.told["prefect"], served.told["mlflow"]]
+        assert all(url.startswith("http://127.0.0.1:") and listens(url) for url in urls)
+        found = served.status()
+        assert found["service"]["state"] == "running" and found["service"]["surveys"] == ["tiny"]
+        assert found["prefect"]["answers"] and found["mlflow"]["answers"]
+        assert {run["run"] for run in found["due"]} == {"retrain/tiny", "watch/tiny"}
+        assert found["champions"] == []
+        again = bench.run("serve", "--survey", str(bench.survey))
+        assert (again.returncode, again.stdout) == (2, "")
+        assert "served already" in again.stderr
+        assert served.left
+        assert served.end() == 0
+        assert served.left == []
+        assert not any(listens(url) for url in urls)
+    state = bench.root / ".outcrop"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    kept = [state / "mlflow.db", state / "prefect" / "prefect.db", *(state / "service").glob("*.log")]
+    assert len(kept) == 5
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    after = bench.run("status", "--json")
+    assert json.loads(after.stdout)["service"] == {"state": "not running"}
