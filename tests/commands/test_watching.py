@@ -1,4 +1,4 @@
-"""`outcrop monitor` through its real command: two dates of a site whose ground and camera change in a known way."""
+"""`outcrop monitor` and `outcrop cameras`: dates and pictures of a site whose ground and camera are known."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from benches import Bench, Caller, copy_bench
 from conftest import CELL, SIDE, TinySurvey, write_geotiff
+from PIL import Image
 
 from tasks import monitor as parts
 from tasks.records import archive_of
@@ -175,3 +176,79 @@ def test_what_cannot_be_is_told_in_one_sentence(case: str, watched: Watched, cal
     said = call(watched.bench, "monitor", *words, "--survey", str(watched.bench.survey))
     assert said.code == 2 and sentence in said.err and len(said.err.strip().splitlines()) == 1, said.err
     assert len(archive_of(Workspace(watched.bench.root)).ledger.lines()) == lines
+
+
+COLOURS = np.array([[60, 60, 70], [90, 140, 60], [220, 215, 190]])
+
+
+def photograph(path: Path, olivine: float, seed: int) -> None:
+    """A picture of stripes of olivine and calcite, in pixels half as large as the model's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    cells = np.where(np.arange(40) < 40 * olivine, 1, 2)[None].repeat(30, axis=0)
+    fine = COLOURS[cells.repeat(4, 0).repeat(4, 1)] + rng.normal(0, 8, (120, 160, 3))
+    Image.fromarray(np.clip(fine, 1, 255).astype(np.uint8)).save(path, quality=95)
+
+
+@pytest.fixture(scope="module")
+def pictured(watched: Watched) -> Bench:
+    """Three cameras at the quarry, one of which has no picture of the second date."""
+    bench, cameras = watched.bench, {}
+    for number, (name, olivine) in enumerate((("crusher", 0.5), ("heap", 0.75), ("ramp", 0.6))):
+        told = {"images": f"{name}/*.jpg", "position": [500100.0 + number, 7099900.0], "gsd_m": 2.5}
+        cameras[name] = told | {"area_m2": 120_000.0}
+        for day in ("2025-03-01", "2025-04-01")[: 1 if name == "ramp" else 2]:
+            photograph(bench.tiny.raw / name / f"{day}.jpg", olivine, number)
+    cameras["crusher"] = told | {"images": "crusher/*.jpg", "homography": [[2.5, 0, 0], [0, -2.5, 300], [0, 0, 1]]}
+    bench.tiny.entries["sites"]["quarry"]["cameras"] = cameras
+    bench.write_survey()
+    return bench
+
+
+def test_cameras_are_summed_by_area_and_missing_ones_widen(pictured: Bench, serverless_call: Caller) -> None:
+    all_there, less = (
+        serverless_call.told(pictured, "cameras", "quarry", *words) for words in (("--date", "2025-03-01"), ())
+    )
+    assert less["date"] == "2025-04-01" and set(less["cameras"]) == {"crusher", "heap"}
+    assert less["missing"] == {"ramp": 120_000.0} and not all_there["missing"]
+    for name, share in (("crusher", 0.5), ("heap", 0.75)):
+        assert less["cameras"][name]["mapped"]["olivine"] == pytest.approx(share, abs=0.05)
+        assert less["cameras"][name]["area_m2"] == pytest.approx(120_000, rel=0.1)
+    for told in (all_there, less):
+        assert told["whole"]["p5"] < told["whole"]["p50"] < told["whole"]["p95"]
+        assert "not a creditable removal" in told["screening"]
+    spread = [(each["whole"]["p95"] - each["whole"]["p5"]) / each["whole"]["p50"] for each in (all_there, less)]
+    assert spread[1] > 1.2 * spread[0]
+    record = archive_of(Workspace(pictured.root)).read(less["record"])
+    assert record.kind == "cameras" and record.facts["missing"] == less["missing"]
+
+
+def test_people_read_what_is_missing(pictured: Bench, serverless_call: Caller) -> None:
+    said = serverless_call(pictured, "cameras", "quarry", "--survey", str(pictured.survey))
+    assert said.code == 0, said.err
+    assert "no picture of ramp" in said.out and "not a creditable removal" in said.out
+
+
+BAD_CAMERAS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "no cameras": ({}, ("north",), "the survey has no cameras at north"),
+    "no picture": ({}, ("quarry", "--date", "2020-01-01"), "no camera has a picture of 2020-01-01"),
+    "no suffix": ({"images": "crusher/*.gif"}, ("quarry",), "images must be JPEG or PNG"),
+    "no date": ({"images": "crusher/2025-*.jpg"}, ("quarry",), "is no date"),
+    "area and homography": ({"area_m2": 5}, ("quarry",), "give either `area_m2` or `homography`"),
+    "no size of pixels": ({"gsd_m": None}, ("quarry",), "gsd_m"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CAMERAS)
+def test_cameras_that_cannot_be_used_are_refused(case: str, pictured: Bench, serverless_call: Caller) -> None:
+    change, words, sentence = BAD_CAMERAS[case]
+    cameras = pictured.tiny.entries["sites"]["quarry"]["cameras"]
+    kept = cameras["crusher"]
+    cameras["crusher"] = kept | change
+    pictured.write_survey()
+    try:
+        said = serverless_call(pictured, "cameras", *words, "--survey", str(pictured.survey))
+    finally:
+        cameras["crusher"] = kept
+        pictured.write_survey()
+    assert said.code == 2 and sentence in said.err and len(said.err.strip().splitlines()) == 1, said.err
