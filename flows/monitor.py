@@ -27,6 +27,7 @@ from tasks.keeping import keep_site
 from tasks.notices import emit_notices, notices_of
 from tasks.progress import say
 from tasks.records import record_of
+from tasks.site_estimates import check_export, given_of
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what monitoring gives.
@@ -68,7 +69,7 @@ def run_monitor(workspace: Workspace, survey: Path, asked: Asked, overrides: Map
         raise SurveyError(
             f"the survey has no site {asked.site}", where=survey, remedy=f"name one of {', '.join(loaded.sites)}"
         )
-    parts.check_monitor(params.monitor, [entry.name for entry in loaded.classes])
+    given_of(params.monitor, [entry.name for entry in loaded.classes])
     lock = workspace.state / f"monitor-{loaded.survey}-{asked.site}.lock"
     with held(lock, "another run on this site is under way", asked.site):
         return monitor(workspace.root, survey, asked, overrides)
@@ -82,7 +83,7 @@ def monitor(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str,
     name = dated.survey.survey
     folder = parts.ensure_export(workspace, asked.model, name)
     export = read_export(folder)
-    parts.check_export(export, name, folder)
+    check_export(export, name, folder)
     params, site = alone_with(dated.params, replace(dated.site, scenes=(dated.scene,)))
     about = {"scene": files_digest(dated.scene), "model": export.source.digest}
     title, data = f"monitor {site.name} {dated.scene.id}", {site.name: dated.hashes[site.name]}
@@ -113,7 +114,7 @@ def _open(workspace: Workspace, survey_file: Path, asked: Asked, overrides: Mapp
     scene = choose_scene(site, asked.scene)
     past = kept_dates(workspace, survey.survey, site.name)
     before([each.moment for each in past], scene.id, parts.acquired(scene), site.name)
-    given = parts.check_monitor(params.monitor, [entry.name for entry in survey.classes])
+    given = given_of(params.monitor, [entry.name for entry in survey.classes])
     return Dated(survey, params, given, site, scene, tuple(past), hashes)
 
 

@@ -14,23 +14,20 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from outcrop.errors import DataError, ModelError, ParamsError
-from outcrop.field.carbon.potentials import Pathway
-from outcrop.field.carbon.quantities import parse_inputs
+from outcrop.errors import DataError
 from outcrop.field.carbon.uptake import Given
 from outcrop.field.change import detect_change
 from outcrop.field.drift import Measured
-from outcrop.field.exported import Export, is_export, read_export
+from outcrop.field.exported import Export, read_export
 from outcrop.field.products import ITEM
 from outcrop.field.watched import Usual, examine_scene
 from outcrop.params import Monitor
 from outcrop.record.digests import digest_folder, digest_value
 from outcrop.survey.sites import Scene, Site, read_site
 from tasks import carbon as carbons
-from tasks import export as exports
 from tasks.dates import Kept
+from tasks.export import export_of
 from tasks.map import Manner, map_one
-from tasks.models import find_model
 from tasks.records import archive_of
 from tasks.steps import uncached
 from tasks.workspace import Workspace
@@ -46,73 +43,7 @@ class Charted:
     record: str | None
 
 
-def check_monitor(params: Monitor, classes: Sequence[str]) -> Given:
-    """What the parameters say of the estimate.
-
-    Raises
-    ------
-    ParamsError : they name a class that the survey does not have, or lack what the estimate needs.
-    """
-    for section in ("feedstock", "products"):
-        if unknown := [name for name in getattr(params, section) if name not in classes]:
-            raise ParamsError(
-                f"`monitor.{section}` names {unknown[0]}, which is no class of the survey",
-                remedy=f"choose among {', '.join(classes)}",
-            )
-    if params.profile != "legacy" and not {"depth", "application_rate"} & set(params.inputs):
-        raise ParamsError(
-            "it is not said how deep the rock lies, or how much of it was spread",
-            where="monitor.inputs",
-            remedy="say so in the survey's `params`, such as `monitor: {inputs: {depth: 0.5+-0.1}}`",
-        )
-    told = parse_inputs(params.inputs, "monitor.inputs.")
-    return Given.of(told, Pathway(params.pathway), params.feedstock, params.years)
-
-
-@uncached("export")
-def ensure_export(workspace: Workspace, model: str, survey: str) -> Path:
-    """The folder of an export: the one that is named, or that of the model that is; made once.
-
-    Raises
-    ------
-    ModelError : there is no such model, it is of another survey, or it cannot be exported.
-    """
-    if is_export(Path(model)):
-        return Path(model).resolve()
-    found = find_model(workspace, model, survey)
-    folder = workspace.state / "exports" / found.digest[:16]
-    if not _is_sound(folder):
-        exports.export(workspace, found.uri or str(found.folder), folder)
-    return folder
-
-
-def _is_sound(folder: Path) -> bool:
-    if not is_export(folder):
-        return False
-    try:
-        read_export(folder)
-    except ModelError:
-        return False
-    return True
-
-
-def check_export(export: Export, survey: str, folder: Path) -> None:
-    """Whether an export is of the survey, and knows how often its model errs.
-
-    Raises
-    ------
-    ModelError : it is not, or does not.
-    """
-    if export.profile.survey != survey:
-        raise ModelError(
-            f"the model is of the survey {export.profile.survey}, not of {survey}",
-            where=folder,
-            remedy="choose another with --model",
-        )
-    if export.confusion is None:
-        raise ModelError(
-            "it is not known how often the model errs", where=folder, remedy="take one that `outcrop retrain` evaluated"
-        )
+ensure_export = uncached("export")(export_of)
 
 
 @uncached("map")
