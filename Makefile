@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results bench simulation onboarding audit clean
+.PHONY: demo test lint results ladder bench simulation onboarding carbon audit clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -26,6 +26,10 @@ lint: $(VENV)/installed
 results: $(VENV)/installed
 	python -m benchmarks.results
 
+# The figures of docs/ladder.md; resumes where it stopped. The real surveys need OUTCROP_REAL_DATA.
+ladder: $(VENV)/installed
+	python -m benchmarks.ladder
+
 # The figures of docs/performance.md: ratios within one run.
 # The ingest of many scenes needs OUTCROP_REAL_DATA.
 bench: $(VENV)/installed
@@ -39,6 +43,10 @@ onboarding: $(VENV)/installed
 # The figures of docs/simulation.md; resumes where it stopped. Its pictures need OUTCROP_REAL_DATA.
 simulation: $(VENV)/installed
 	python -m benchmarks.simulation
+
+# The figures of docs/carbon.md; resumes where it stopped.
+carbon: $(VENV)/installed
+	python -m benchmarks.carbon
 
 # The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
 audit: $(VENV)/installed
