@@ -7,15 +7,15 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results bench simulation onboarding audit clean
+.PHONY: demo test lint results ladder bench simulation onboarding carbon audit clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
 	outcrop retrain
 
-# Side by side, a worker a core: so each has one thread.
+# Side by side, a worker a core: so each has one thread. Files stay whole, for what their tests share; the long ones begin.
 test: lint
-	OMP_NUM_THREADS=1 pytest -n auto
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/installed
 	ruff check .
@@ -25,6 +25,10 @@ lint: $(VENV)/installed
 # The figures of docs/results.md; resumes where it stopped. Needs OUTCROP_REAL_DATA.
 results: $(VENV)/installed
 	python -m benchmarks.results
+
+# The figures of docs/ladder.md; resumes where it stopped. The real surveys need OUTCROP_REAL_DATA.
+ladder: $(VENV)/installed
+	python -m benchmarks.ladder
 
 # The figures of docs/performance.md: ratios within one run.
 # The ingest of many scenes needs OUTCROP_REAL_DATA.
@@ -39,6 +43,10 @@ onboarding: $(VENV)/installed
 # The figures of docs/simulation.md; resumes where it stopped. Its pictures need OUTCROP_REAL_DATA.
 simulation: $(VENV)/installed
 	python -m benchmarks.simulation
+
+# The figures of docs/carbon.md; resumes where it stopped.
+carbon: $(VENV)/installed
+	python -m benchmarks.carbon
 
 # The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
 audit: $(VENV)/installed

@@ -1,11 +1,12 @@
 """The command that turns a map into what its rock could take up of carbon dioxide."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.options import HERE, Json, Where, show_json
+from flows.options import HERE, Json, Where, show
 from outcrop.field.carbon.potentials import Pathway
 
 NUMBER = "VALUE[+-SD]"
@@ -70,7 +71,6 @@ def carbon(
     from outcrop.field.carbon.uptake import Given
     from tasks.carbon import Asked
     from tasks.carbon import carbon as estimate
-    from tasks.progress import CONSOLE
 
     said = {
         "depth": depth,
@@ -84,17 +84,7 @@ def carbon(
     }
     given = Given.of(parse_inputs(said, "--"), pathway, tuple(feedstock or ()), years)
     made = estimate(folder, Asked(profile, given, regions, region_name, confusion, cell_m), output, where)
-    if as_json:
-        show_json(made)
-        return
-    CONSOLE.print(_table(made))
-    whole = made["regions"]["whole map"]
-    causes = sorted(whole["variance"].items(), key=lambda cause: -cause[1])
-    print("uncertain because of: " + ", ".join(f"{name} {share:.0%}" for name, share in causes if share >= 0.01))
-    print(f"claim no more than P5. {made['screening']}")
-    print(f"estimate: {made['estimate']}")
-    if made["record"]:
-        print(f"record: {made['record']}")
+    show(made, as_json, _table, _lines)
 
 
 def _table(made: dict[str, Any]) -> Any:
@@ -107,6 +97,15 @@ def _table(made: dict[str, Any]) -> Any:
         area = f"{each['area_m2'] / 1e4:,.4g}" if each["area_m2"] else "-"
         table.add_row(name, area, _range(each["gross"]), _range(each["net"]), f"{each['naive']:,.3g}")
     return table
+
+
+def _lines(made: dict[str, Any]) -> Iterator[str]:
+    causes = sorted(made["regions"]["whole map"]["variance"].items(), key=lambda cause: -cause[1])
+    yield "uncertain because of: " + ", ".join(f"{name} {share:.0%}" for name, share in causes if share >= 0.01)
+    yield f"claim no more than P5. {made['screening']}"
+    yield f"estimate: {made['estimate']}"
+    if made["record"]:
+        yield f"record: {made['record']}"
 
 
 def _range(found: dict[str, float] | None) -> str:

@@ -1,6 +1,5 @@
 """The command line. Heavy packages are imported by the commands that need them: `--help` is instant."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,20 @@ from flows import maps
 from flows.carbon import carbon
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
-from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
+from flows.options import (
+    HERE,
+    Changes,
+    Json,
+    ParamsFile,
+    Runner,
+    Survey,
+    Where,
+    given,
+    open_workspace,
+    show,
+    show_json,
+    survey_file,
+)
 from flows.server import server_coming_up
 from flows.services import app as services_app
 from flows.sites import app as sites_app
@@ -60,25 +72,12 @@ def retrain(
 
         outcrop retrain --set seed=8 --set train.samples=4096
     """
-    workspace = open_workspace(where)
-    overrides = changed(params, changes)
+    asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.retrain import run_retrain
-    from tasks.progress import CONSOLE
-    from tasks.summary import results_table
+    from tasks.summary import results_table, sentences
 
-    result = run_retrain(workspace, (survey or workspace.default_survey).resolve(), overrides)
-    if as_json:
-        show_json(result)
-        return
-    CONSOLE.print(results_table(result))
-    if result["search"]:
-        CONSOLE.print(f"found by {result['search']['found_by']}: {json.dumps(result['search']['winner'])}")
-    if result["cached"]:
-        CONSOLE.print(f"cached: {', '.join(result['cached'])}")
-    CONSOLE.print(f"models: {', '.join(result['models'].values())}")
-    CONSOLE.print(f"student: {result['promotion']['verdict']}; {result['promotion']['reason']}")
-    CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
+    show(run_retrain(*asked), as_json, results_table, sentences)
 
 
 @app.command()
@@ -100,21 +99,12 @@ def compare(
 
         outcrop compare --survey data/surveys/neon.yaml --seeds 5
     """
-    workspace = open_workspace(where)
-    overrides = changed(params, changes)
+    asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.compare import run_compare
-    from tasks.ladders import ladder_table
-    from tasks.progress import CONSOLE
+    from tasks.ladders import ladder_sentences, ladder_table
 
-    result = run_compare(workspace, (survey or workspace.default_survey).resolve(), overrides, seeds)
-    if as_json:
-        show_json(result)
-        return
-    CONSOLE.print(ladder_table(result))
-    for answer in result["answers"]:
-        CONSOLE.print(answer)
-    CONSOLE.print(f"report: {result['report']}", soft_wrap=True)
+    show(run_compare(*asked, seeds), as_json, ladder_table, ladder_sentences)
 
 
 @app.command()
@@ -136,21 +126,12 @@ def search(
 
         outcrop search --survey data/surveys/neon.yaml --set search.iterations=8 --runner processes
     """
-    workspace = open_workspace(where)
-    overrides = changed(params, changes)
+    asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.search import run_search
-    from tasks.ladders import search_table
-    from tasks.progress import CONSOLE
+    from tasks.ladders import search_sentences, search_table
 
-    result = run_search(workspace, (survey or workspace.default_survey).resolve(), overrides, runner)
-    if as_json:
-        show_json(result)
-        return
-    CONSOLE.print(search_table(result))
-    CONSOLE.print(f"winner: found by {result['found_by']}")
-    CONSOLE.print(f"parameters: use --params {result['params_file']}", soft_wrap=True)
-    CONSOLE.print(f"picture: {result['picture']}", soft_wrap=True)
+    show(run_search(*asked, runner), as_json, search_table, search_sentences)
 
 
 @app.command()
@@ -199,11 +180,10 @@ def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) 
 
         outcrop validate --survey data/surveys/mars.yaml --json
     """
-    workspace = open_workspace(where)
-    with server_coming_up():
-        from flows.validate import run_validate
+    asked = given(where, survey)
+    from flows.validate import run_validate
 
-    verdict = run_validate(workspace, (survey or workspace.default_survey).resolve())
+    verdict = run_validate(asked.workspace, asked.survey)
     if as_json:
         show_json(verdict)
         return
@@ -242,8 +222,7 @@ def simulate(
     from tasks.progress import Progress
 
     changes = {name: value for name, value in (("size", size), ("seed", seed)) if value is not None}
-    path = (survey or workspace.default_survey).resolve()
-    loaded, params = load_survey(path, workspace.params, {"simulate": changes})
+    loaded, params = load_survey(survey_file(workspace, survey), workspace.params, {"simulate": changes})
     folder, library = (output or workspace.sites).resolve(), load_library(spectra)
     for note in library.notes:
         print(note)

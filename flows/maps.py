@@ -1,13 +1,14 @@
 """The commands that take a model to the field: export it, map scenes with it, measure what it costs."""
 
 import os
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flows.options import HERE, Json, Where, open_workspace, show_json
+from flows.options import HERE, Json, Where, open_workspace, show, show_json
 
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; one that is there is replaced.")]
 
@@ -130,20 +131,19 @@ def bench(
     workspace = open_workspace(where)
     from tasks.bench import bench as measure
     from tasks.bench import bench_table
-    from tasks.progress import CONSOLE
 
     result = measure(workspace, model, (output or workspace.root / "reports" / "bench").resolve(), coverage, seconds)
-    if as_json:
-        show_json(result)
-        return
-    CONSOLE.print(bench_table(result))
+    show(result, as_json, bench_table, _savings)
+
+
+def _savings(result: dict[str, Any]) -> Iterator[str]:
     if "faster" in result:
-        print(f"{result['cheapest']}: {result['faster']:.1f} x as fast as the teacher")
-        print(f"energy of computing: {-result['computing_saved']:+.1%}")
+        yield f"{result['cheapest']}: {result['faster']:.1f} x as fast as the teacher"
+        yield f"energy of computing: {-result['computing_saved']:+.1%}"
     for name, words in {"sensor_power_saved": "power of the sensors", "whole_saved": "energy with the sensors"}.items():
         if name in result:
-            print(f"{words}: {-result[name]:+.1%}")
+            yield f"{words}: {-result[name]:+.1%}"
     if result.get("break_even_km2") is not None:
-        print(f"training is paid for by computing saved on {result['break_even_km2']:.0f} km²")
-    print(f"table: {result['table']}")
-    print(f"picture: {result['picture']}")
+        yield f"training is paid for by computing saved on {result['break_even_km2']:.0f} km²"
+    yield f"table: {result['table']}"
+    yield f"picture: {result['picture']}"

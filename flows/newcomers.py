@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import HERE, Changes, Json, ParamsFile, Survey, Where, changed, open_workspace, show_json
+from flows.options import HERE, Changes, Json, ParamsFile, Survey, Where, given, show
 from flows.server import server_coming_up
 
 
@@ -35,18 +35,10 @@ def onboard(
 
         outcrop onboard oman --labels points.csv --model student/3 --allow-new-classes --json
     """
-    workspace = open_workspace(where)
-    overrides = changed(params, [*(changes or []), *([f"onboard.draws={draws}"] if draws else [])])
+    asked = given(where, survey, params, [*(changes or []), *([f"onboard.draws={draws}"] if draws else [])])
     with server_coming_up():
         from flows.onboard import Asked, run_onboard
     from tasks.onboard import ladder_table, sentences
-    from tasks.progress import CONSOLE
 
-    asked = Asked(site, labels.resolve(), model, allow_new_classes)
-    result = run_onboard(workspace, (survey or workspace.default_survey).resolve(), asked, overrides)
-    if as_json:
-        show_json(result)
-        return
-    CONSOLE.print(ladder_table(result))
-    for line in sentences(result):
-        CONSOLE.print(line, soft_wrap=True)
+    question = Asked(site, labels.resolve(), model, allow_new_classes)
+    show(run_onboard(*asked, question), as_json, ladder_table, sentences)

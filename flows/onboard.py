@@ -38,7 +38,7 @@ class Asked:
     allow_new_classes: bool
 
 
-def run_onboard(workspace: Workspace, survey: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def run_onboard(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """Onboard a site, one run of the survey at a time.
 
     Raises
@@ -49,7 +49,7 @@ def run_onboard(workspace: Workspace, survey: Path, asked: Asked, overrides: Map
     with alone(workspace, survey, overrides):
         loaded, params = load_survey(survey, workspace.params, overrides)
         check_asked(loaded, params, asked, survey)
-        return onboard(workspace.root, survey, asked, overrides)
+        return onboard(workspace.root, survey, overrides, asked)
 
 
 def check_asked(survey: Survey, params: Params, asked: Asked, path: Path) -> None:
@@ -74,7 +74,7 @@ def check_asked(survey: Survey, params: Params, asked: Asked, path: Path) -> Non
 
 
 @flow(name="onboard", validate_parameters=False)
-def onboard(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def onboard(root: Path, survey_file: Path, overrides: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """Adapt a model to a site, measure it, decide, register and report; steps that are current are not repeated."""
     workspace = Workspace(root)
     survey, params = load_survey(survey_file, workspace.params, overrides)

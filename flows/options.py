@@ -1,9 +1,10 @@
 """Options that several commands share, and how a command opens its workspace and answers machines."""
 
 import json
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,6 +13,9 @@ from outcrop.params import parse_changes
 from outcrop.settings import merge, read_yaml
 from tasks.service import use_service
 from tasks.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -35,9 +39,24 @@ ParamsFile = Annotated[
 HERE = Path()
 
 
-def changed(file: Path | None, changes: list[str] | None) -> dict[str, Any]:
-    """The parameters that a command changes: those of a file, and over them those of ``--set``."""
-    return merge(read_yaml(file, ParamsError) if file else {}, parse_changes(changes or []))
+class Given(NamedTuple):
+    """What a command about a survey works on: the survey's file, and the parameters that differ this once, nested."""
+
+    workspace: Workspace
+    survey: Path
+    overrides: dict[str, Any]
+
+
+def given(where: Path, survey: Path | None, params: Path | None = None, changes: list[str] | None = None) -> Given:
+    """The workspace around a folder, ready to be written to, and a survey; ``--set`` goes over ``--params``."""
+    workspace = open_workspace(where)
+    from_file = read_yaml(params, ParamsError) if params else {}
+    return Given(workspace, survey_file(workspace, survey), merge(from_file, parse_changes(changes or [])))
+
+
+def survey_file(workspace: Workspace, survey: Path | None) -> Path:
+    """The file of the survey that is named; the embedded one's if none is."""
+    return (survey or workspace.default_survey).resolve()
 
 
 def open_workspace(where: Path) -> Workspace:
@@ -51,3 +70,19 @@ def open_workspace(where: Path) -> Workspace:
 def show_json(result: dict[str, Any]) -> None:
     """One JSON object on standard output."""
     print(json.dumps(result, allow_nan=False), flush=True)
+
+
+def show(
+    result: dict[str, Any],
+    as_json: bool,
+    table: Callable[[dict[str, Any]], "Table"],
+    lines: Callable[[dict[str, Any]], Iterable[str]],
+) -> None:
+    """A result on standard output, for machines or as a table with lines below it."""
+    if as_json:
+        show_json(result)
+        return
+    from rich.console import Console
+
+    Console(markup=False).print(table(result))
+    print(*lines(result), sep="\n")

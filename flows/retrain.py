@@ -86,7 +86,7 @@ def _train(chain: Chain, rungs: Sequence[Rung]) -> Made:
     depends = {**chain.seen, "models": {name: chain.digest(made) for name, made in compared.items()}}
     chosen = chain.run(choose, "choose", depends, validated=chain.census, **compared)
     student = compared[read_choice(chosen, chain.job).kept]
-    registered = {title.replace(" ", "-").replace("+", "-"): made for title, made in assistants.items()}
+    registered = {title.replace(" ", "-"): made for title, made in assistants.items()}
     return Made(
         {"teacher": teacher, **assistants, **compared},
         chosen,

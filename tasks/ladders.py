@@ -1,6 +1,6 @@
 """The results of a comparison and of a search as tables for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -33,6 +33,11 @@ def ladder_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def ladder_sentences(result: Mapping[str, Any]) -> Sequence[str]:
+    """What the comparison answers, and where its page is."""
+    return [*result["answers"], f"report: {result['report']}"]
+
+
 def _score(estimate: Mapping[str, float]) -> tuple[str, str]:
     return f"{estimate['value']:.3f}", f"{estimate['low']:.3f} - {estimate['high']:.3f}"
 
@@ -52,3 +57,12 @@ def search_table(result: Mapping[str, Any]) -> Table:
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     return table
+
+
+def search_sentences(result: Mapping[str, Any]) -> Sequence[str]:
+    """Who found the winner, and where it is."""
+    return (
+        f"winner: found by {result['found_by']}",
+        f"parameters: use --params {result['params_file']}",
+        f"picture: {result['picture']}",
+    )

@@ -1,23 +1,14 @@
-"""Events that somebody may want to act on, as Prefect takes them: a retraining deployment can be triggered by them.
+"""What of a monitored date somebody may want to act upon.
 
-================================  ====================================================================
-event                             when
-================================  ====================================================================
-``outcrop.drift``                 a scene has drifted: sensor, ground, or what the model knows of either
-``outcrop.labels-expired``        a scene is younger than the model's labels by more than ``label_days``
-================================  ====================================================================
-
-The resource is ``outcrop.site.<survey>.<site>``, with the labels ``outcrop.survey`` and ``outcrop.site``; the payload
-has ``survey``, ``site``, ``scene``, ``acquired`` (ISO date), ``model`` (digest), ``kind`` (of drift, else ``labels``),
-``sentence``, and ``subject``, under which the ledger knows the date's record. An event has one id, however often a
-date is monitored. It goes to the server of ``PREFECT_API_URL``; without one nobody hears it, and nothing fails.
+The payload of its events has ``survey``, ``site``, ``scene``, ``acquired`` (ISO date), ``model`` (digest), ``kind`` (of
+drift, else ``labels``), ``sentence``, and ``subject``, under which the ledger knows the date's record. An event has one
+id, however often a date is monitored.
 """
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
-DRIFT, EXPIRED = "outcrop.drift", "outcrop.labels-expired"
+from tasks.announce import DRIFT, EXPIRED, announce
 
 
 def notices_of(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -31,24 +22,15 @@ def notices_of(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def emit_notices(survey: str, facts: Mapping[str, Any], subject: str) -> None:
-    """Emit the events of a date."""
-    from prefect.events import emit_event
-
+    """Announce the events of a date."""
     for event, sentence in notices_of(facts).items():
-        emit_event(
-            event=event,
-            resource={
-                "prefect.resource.id": f"outcrop.site.{survey}.{facts['site']}",
-                "prefect.resource.name": facts["site"],
-                "outcrop.survey": survey,
-                "outcrop.site": facts["site"],
-            },
-            payload={
-                "survey": survey,
-                **{name: facts[name] for name in ("site", "scene", "acquired", "model")},
-                "kind": facts["drift"]["kind"] if event == DRIFT else "labels",
-                "sentence": sentence,
-                "subject": subject,
-            },
-            id=uuid5(NAMESPACE_URL, f"{event}/{subject}"),
+        announce(
+            event,
+            survey,
+            site=facts["site"],
+            once=subject,
+            **{name: facts[name] for name in ("scene", "acquired", "model")},
+            kind=facts["drift"]["kind"] if event == DRIFT else "labels",
+            sentence=sentence,
+            subject=subject,
         )

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-CONSOLE = Console(stderr=True)
+#: Words are printed as they are: `[all, [rgb]]` is no markup.
+CONSOLE = Console(stderr=True, markup=False)
 
 
 def say(text: str) -> None:

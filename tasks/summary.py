@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -116,3 +116,14 @@ def results_table(result: Mapping[str, Any]) -> Table:
             name, f"{m['macro_f1']:.3f}", interval, f"{m['overall_accuracy']:.3f}", f"{m['ece']:.3f}", latency
         )
     return table
+
+
+def sentences(result: Mapping[str, Any]) -> Iterator[str]:
+    """What stands below the table, line by line."""
+    if found := result["search"]:
+        yield f"found by {found['found_by']}: {json.dumps(found['winner'])}"
+    if result["cached"]:
+        yield f"cached: {', '.join(result['cached'])}"
+    yield f"models: {', '.join(result['models'].values())}"
+    yield f"student: {result['promotion']['verdict']}; {result['promotion']['reason']}"
+    yield f"report: {result['report']}"

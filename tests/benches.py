@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mlflow
 import pytest
 import yaml
 from conftest import PROJECT, TinySurvey, make_tiny_survey
@@ -85,13 +86,16 @@ class Bench:
 
 
 def make_bench(folder: Path) -> Bench:
-    """A workspace with the tiny survey, under DVC but outside git."""
+    """A workspace with the tiny survey, under DVC but outside git, whose registry is empty."""
     bench = Bench(folder / "workspace", make_tiny_survey(folder))
     bench.root.mkdir()
     for name in ("params.yaml", "constraints.txt"):
         shutil.copy(PROJECT / name, bench.root / name)
     shutil.copytree(PROJECT / "data" / "expectations", bench.root / "data" / "expectations")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=bench.root, check=True)
+    # MLflow takes seconds to make its tables.
+    (bench.root / ".outcrop").mkdir()
+    mlflow.MlflowClient(f"sqlite:///{bench.root / '.outcrop' / 'mlflow.db'}").search_experiments()
     bench.tiny.entries["params"] |= deepcopy(QUICK)
     bench.write_survey()
     return bench

@@ -1,5 +1,6 @@
 """Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from forgery import Audited
 
 PROJECT = Path(__file__).parent.parent
+#: Fixtures that cost as much as a file of tests: what needs one of them runs on one worker, so that it is made once.
+COSTLY = ("audited", "trained")
 #: Base cells along one side of the tiny site, and metres along one side of a cell.
 SIDE, CELL = 64, 10.0
 EAST, NORTH = 500_000.0, 7_100_000.0
@@ -85,6 +88,24 @@ def write_geotiff(path: Path, values: Any, *, cell: float = CELL, origin: Any = 
     with rasterio.open(path, "w", **(layout | profile)) as dataset:
         dataset.write(values)
     return path
+
+
+def pytest_configure() -> None:
+    """Quiet, offline and with one thread, as the processes are that tests start; before anything heavy is imported."""
+    for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": "1"}).items():
+        os.environ.setdefault(name, value)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For pytest-xdist's `--dist loadgroup`: files stay whole, for their fixtures, and so do the users of a costly one.
+
+    Where there is one process only, this changes nothing.
+    """
+    for item in items:
+        needed = getattr(item, "fixturenames", ())
+        shared = next((name for name in COSTLY if name in needed), item.path.stem)
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @dataclass
@@ -195,11 +216,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Prefect server for the commands that are called in this process."""
     home = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ENVIRONMENT | {"PREFECT_HOME": str(home)}).items():
-            patch.setenv(name, value)
+        patch.setenv("PREFECT_HOME", str(home))
+        patch.setenv("PREFECT_LOCAL_STORAGE_PATH", str(home / "results"))
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
         from prefect.testing.utilities import prefect_test_harness
 
-        with prefect_test_harness(server_startup_timeout=120):
+        # A heartbeat makes every flow last a second, however little it does.
+        with (
+            prefect_test_harness(server_startup_timeout=120),
+            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        ):
             yield
 
 
@@ -220,18 +246,29 @@ def serverless_call() -> "Caller":
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Bench, dict[str, Any]]":
-    """A workspace in which the tiny survey was retrained once, and what the command printed."""
-    from benches import make_bench
+def trained(
+    call: "Caller", pristine_bench: "Bench", tmp_path_factory: pytest.TempPathFactory
+) -> "tuple[Bench, dict[str, Any]]":
+    """A workspace in which the tiny survey was retrained once, and what the command said: read it, do not change it."""
+    from benches import copy_bench
 
-    bench = make_bench(tmp_path_factory.mktemp("trained"))
-    return bench, bench.retrain()
+    bench = copy_bench(pristine_bench, tmp_path_factory.mktemp("trained"))
+    return bench, call.told(bench, "retrain")
+
+
+@pytest.fixture
+def trained_copy(trained: "tuple[Bench, dict[str, Any]]", tmp_path: Path) -> "Bench":
+    """The same workspace, which a test may damage."""
+    from benches import copy_bench
+
+    return copy_bench(trained[0], tmp_path)
 
 
 @pytest.fixture(scope="session")
-def audited(server: None, tmp_path_factory: pytest.TempPathFactory) -> "Audited":
+def audited(server: None, pristine_bench: "Bench", tmp_path_factory: pytest.TempPathFactory) -> "Audited":
     """A workspace with everything that an audit looks at: read it, do not change it."""
+    from benches import copy_bench
     from forgery import make_audited
 
     with pytest.MonkeyPatch.context() as patch:
-        return make_audited(tmp_path_factory.mktemp("audited"), patch)
+        return make_audited(copy_bench(pristine_bench, tmp_path_factory.mktemp("audited")), patch)

@@ -11,7 +11,7 @@ from typing import Any
 
 import mlflow
 import pytest
-from benches import Bench, copy_bench, make_bench
+from benches import Bench, copy_bench
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -136,12 +136,11 @@ def challenge(audited: Audited) -> None:
         promote.fn(job, validated, evaluated, control)
 
 
-def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
-    """Retrain in this process; needs a Prefect server."""
+def make_audited(bench: Bench, patch: pytest.MonkeyPatch) -> Audited:
+    """Retrain a fresh workspace in this process; needs a Prefect server."""
     from flows.retrain import run_retrain
     from tasks.records import keep
 
-    bench = make_bench(folder)
     bench.tiny.entries["params"]["distil"] = {
         "rungs": ["all", ["rgb", "thermal"], ["rgb", "elevation"], ["rgb"]],
         "logits": "standardised",
@@ -152,7 +151,7 @@ def make_audited(folder: Path, patch: pytest.MonkeyPatch) -> Audited:
     bench.tiny.entries["params"]["augment"] = {"rgb": {"gain": 0.15, "offset": 0.1}}
     bench.write_survey()
     commit_all(bench.root)
-    audited = Audited(bench, *make_keys(folder))
+    audited = Audited(bench, *make_keys(bench.tiny.raw.parent))
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # a test that asked MLflow has left its own
     patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
     patch.setenv("OUTCROP_SIGNING_KEY", str(audited.private))

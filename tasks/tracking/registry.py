@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.logging_utils import disable_logging
 
 from outcrop.errors import ModelError
-from tasks.tracking.runs import PARENT, RECORD
+from tasks.tracking.runs import PARENT, RECORD, metric_name
 from tasks.workspace import Workspace
 
 #: The alias of the model in service.
@@ -179,7 +179,8 @@ class Registry:
         """What the evaluation beside a training run found of the model that was registered as ``<survey>-<role>``."""
         parent, experiment = run.data.tags.get(PARENT), run.info.experiment_id
         survey = self.client.get_experiment(experiment).name
-        prefix = name.removeprefix(f"{survey}-").replace("-", " ", 1) + "."
+        role = name.removeprefix(f"{survey}-").replace("-", " ", 1)
+        prefix = metric_name(f"{role}.")
         whole: dict[str, Any] | None = None
         found = {key: run.data.metrics[key] for key in ("training_seconds",) if key in run.data.metrics}
         for beside in self.client.search_runs(
@@ -189,7 +190,7 @@ class Registry:
                 short = key.removeprefix(prefix)
                 if key.startswith(prefix) and "." not in short:
                     found[short] = value
-            whole = _whole_evaluation(beside, prefix.removesuffix(".")) or whole
+            whole = _whole_evaluation(beside, role) or whole
         return found, whole
 
 

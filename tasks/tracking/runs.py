@@ -257,10 +257,15 @@ def is_passing(failure: object) -> bool:
     return isinstance(failure, MlflowException) and failure.error_code in ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
 
 
+def metric_name(name: str) -> str:
+    """What MLflow calls a metric: it takes no plus there."""
+    return name.replace("+", "-")
+
+
 def flat(values: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among nested values, by the names that they have in MLflow."""
     return {
-        name.replace("+", "-"): float(value)  # MLflow takes no plus in the name of a metric
+        metric_name(name): float(value)
         for name, value in _flat("", values)
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

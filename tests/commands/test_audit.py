@@ -313,6 +313,15 @@ def test_the_gate_decided_on_both_students_and_kept_what_it_saw(audited: Audited
     assert second.inputs["champion"] == first.inputs["challenger"]
 
 
+def test_an_assistant_is_registered_under_its_rung_and_known_with_its_evaluation(audited: Audited) -> None:
+    from tasks.models import find_model
+
+    for rung in ("rgb+thermal", "elevation+rgb"):
+        found = find_model(audited.workspace, f"assistant-{rung}")
+        assert found.uri == f"models:/tiny-assistant-{rung}/1"
+        assert found.evaluation is not None and found.metrics["macro_f1"] == found.evaluation["macro_f1"]
+
+
 def test_people_overrule_the_gate_with_a_reason_and_go_back(
     audited: Audited, tmp_path: Path, serverless_call: Caller
 ) -> None:

@@ -41,7 +41,7 @@ def unknown_word(bench: Bench) -> None:
 
 
 def altered_site(bench: Bench) -> None:
-    assert bench.run("ingest", str(bench.survey)).returncode == 0
+    assert Caller()(bench, "ingest", str(bench.survey)).code == 0
     raster = bench.root / "data" / "sites" / "north" / "first" / "rgb.tif"
     raster.chmod(0o644)
     content = bytearray(raster.read_bytes())
@@ -112,7 +112,6 @@ def test_one_sentence_and_nothing_registered(case: str, bench: Bench, call: Call
 
 
 def test_a_second_run_of_a_survey_waits_for_the_first(bench: Bench, call: Caller) -> None:
-    (bench.root / ".outcrop").mkdir()
     with FileLock(bench.root / ".outcrop" / "train-tiny.lock"):
         said = call(bench, "retrain", "--survey", str(bench.survey))
     assert said.code == 2

@@ -8,7 +8,7 @@ from typing import Any
 import mlflow
 import pytest
 import yaml
-from benches import Bench, Caller, change, make_bench
+from benches import Bench, Caller, change, copy_bench
 
 from tasks.records import archive_of
 from tasks.workspace import Workspace
@@ -40,8 +40,8 @@ def told(bench: Bench, call: Caller) -> Told:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    made = make_bench(tmp_path_factory.mktemp("ladder"))
+def bench(pristine_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    made = copy_bench(pristine_bench, tmp_path_factory.mktemp("ladder"))
     change("params", "distil", "rungs", value=RUNGS)(made)
     change("params", "search", value=SEARCH)(made)
     return made

@@ -23,13 +23,15 @@ Trained = tuple[Bench, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def exported(
+    trained: Trained, serverless_call: Caller, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """The tiny survey's student, exported once."""
     bench, _ = trained
     folder = tmp_path_factory.mktemp("exports") / "student"
-    done = bench.run("export", "tiny-student", "-o", str(folder), "--json")
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    said = serverless_call(bench, "export", "tiny-student", "-o", str(folder), "--json")
+    assert said.code == 0, said.err
+    return folder, json.loads(said.out)
 
 
 def scene_of(bench: Bench) -> Path:
@@ -232,11 +234,11 @@ def test_what_cannot_be_exported(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_model_costs_is_told_and_logged(trained: Trained, tmp_path: Path) -> None:
+def test_what_a_model_costs_is_told_and_logged(trained: Trained, serverless_call: Caller, tmp_path: Path) -> None:
     bench, _ = trained
-    done = bench.run("bench", "tiny-student", "-o", str(tmp_path), "--seconds", "0.1", "--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    said = serverless_call(bench, "bench", "tiny-student", "-o", str(tmp_path), "--seconds", "0.1", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
     names = [row["name"] for row in told["contenders"]]
     assert names[:3] == ["teacher torch", "student torch", "student fp32"]
     for row in told["contenders"]:

@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from benches import Bench, Caller, make_bench
+from benches import Bench, Caller, copy_bench
 from conftest import CELL, EAST, NORTH, SIDE
 
 ONBOARD = {"curve": [5, 10], "draws": 3, "cells": 200, "next_points": 4, "reference_cells": 50, "accuracy": 0.3}
@@ -29,9 +29,9 @@ def points(bench: Bench, number: int, name: str = "points.csv") -> Path:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(pristine_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A survey that trains on its north, and a south that looks alike."""
-    made = make_bench(tmp_path_factory.mktemp("onboard"))
+    made = copy_bench(pristine_bench, tmp_path_factory.mktemp("onboard"))
     entries = made.tiny.entries
     entries["sites"]["south"] = deepcopy(entries["sites"]["north"])
     entries["params"] |= {"sites": {"train": ["north"], "test": ["north"]}, "onboard": ONBOARD}
@@ -102,8 +102,8 @@ def test_a_model_that_may_not_be_good_enough_is_not_registered(
 ) -> None:
     words = ("--labels", str(points(bench, 14, "few.csv")), "--set", "onboard.accuracy=0.8", "--draws", "1")
     said = call(bench, "onboard", "south", *words, "--survey", str(bench.survey))
-    assert said.code == 0 and "decision: refuse: " in said.err and "model: none registered" in said.err
-    assert re.search(r"take \d+ more labels here", said.err) or "not good enough" in said.err
+    assert said.code == 0 and "decision: refuse: " in said.out and "model: none registered" in said.out
+    assert re.search(r"take \d+ more labels here", said.out) or "not good enough" in said.out
 
 
 def test_a_retraining_adapts_to_every_onboarded_site(bench: Bench, retrained: dict[str, Any]) -> None:
@@ -156,3 +156,15 @@ def test_bad_input_is_one_sentence(
     assert said.code == 2
     (sentence,) = [line for line in said.err.splitlines() if line.startswith("outcrop: ")]
     assert expected in sentence and "Traceback" not in said.err
+
+
+def test_a_retraining_whose_sites_serve_otherwise_begins_anew(
+    bench: Bench, retrained: dict[str, Any], call: Caller
+) -> None:
+    """Of a site that is kept for the test every block is scored."""
+    (bench.root / "data" / "onboarded" / "tiny" / "south.csv").unlink()
+    apart = call.told(bench, "retrain", "--set", "sites.test=[south]")
+    assert apart["cached"] == []
+    cells = {name: entry["support"] for name, entry in apart["teacher"]["per_class"].items()}
+    before = {name: entry["support"] for name, entry in retrained["teacher"]["per_class"].items()}
+    assert all(cells[name] > before[name] for name in cells)

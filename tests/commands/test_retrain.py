@@ -11,7 +11,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from benches import Bench, make_bench
+from benches import Bench, Caller
 
 #: What is done, in order, and what the runs in MLflow are called.
 STEPS = {
@@ -127,16 +127,18 @@ def test_the_registered_student_answers_without_pickle(trained: Trained) -> None
     assert not {".pkl", ".pickle", ".pt", ".pth"} & set(stored)
 
 
-def test_unchanged_it_is_cached_and_damaged_it_is_made_again(trained: Trained) -> None:
-    bench, first = trained
-    again = bench.retrain()
+def test_unchanged_it_is_cached_and_damaged_it_is_made_again(
+    trained: Trained, trained_copy: Bench, call: Caller
+) -> None:
+    bench, first = trained_copy, trained[1]
+    again = call.told(bench, "retrain")
     assert again["cached"] == list(STEPS)
     assert (again["run_id"], again["models"]) == (first["run_id"], first["models"])
     weights = next((bench.root / ".outcrop" / "steps").glob("teacher-*/model/weights.safetensors"))
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    mended = bench.retrain()
+    mended = call.told(bench, "retrain")
     assert "teacher" not in mended["cached"]
     assert {"validate", "control rgb", "forest"} <= set(mended["cached"])
     assert scores(mended) == scores(first)
@@ -147,8 +149,9 @@ def test_unchanged_it_is_cached_and_damaged_it_is_made_again(trained: Trained) -
     assert len(client(bench).search_model_versions("name = 'tiny-teacher'")) == 1
 
 
-def test_killed_in_training_it_goes_on_to_the_same_result(tmp_path: Path, trained: Trained) -> None:
-    bench = make_bench(tmp_path)
+def test_killed_in_training_it_goes_on_to_the_same_result(bench: Bench, trained: Trained) -> None:
+    """Both runs are processes of their own, each with the server that it starts by itself."""
+    (bench.root / ".outcrop" / "mlflow.db").unlink()
     process = subprocess.Popen(
         bench.command("retrain", "--survey", str(bench.survey)),
         env=bench.environment,
@@ -165,6 +168,7 @@ def test_killed_in_training_it_goes_on_to_the_same_result(tmp_path: Path, traine
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     result = bench.retrain()
+    assert result["cached"][0] == "validate"
     assert scores(result) == scores(trained[1])
     store = client(bench)
     assert len(store.search_model_versions("name = 'tiny-student'")) == 1

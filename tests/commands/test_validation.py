@@ -259,30 +259,20 @@ def edit(bench: Bench, table: str, check: str, severity: str, **kwargs: Any) -> 
     path.write_text(yaml.safe_dump(suite))
 
 
-def test_an_edited_limit_is_judged_again_but_nothing_is_trained_again(bench: Bench, call: Caller) -> None:
-    """Too strict a limit stops the flow; loosened, the flow goes through; loosened further, only the verdict is new."""
+def test_an_edited_limit_is_judged_again_but_nothing_is_trained_again(
+    trained: tuple[Bench, dict[str, Any]], trained_copy: Bench, call: Caller
+) -> None:
+    """Too strict a limit stops the flow; loosened, the flow goes through, and only the verdict is new."""
+    bench, first = trained_copy, trained[1]
     edit(bench, "support", "support", "critical", min_value=100_000)
     refused = call(bench, "retrain", "--survey", str(bench.survey), "--json")
     assert refused.code == 2 and "less than 100000" in refused.err
     edit(bench, "support", "support", "critical", min_value=1)
-    first = call.told(bench, "retrain")
-    assert first["cached"] == []
     edit(bench, "support", "support", "warning", min_value=50_000)
     again = call.told(bench, "retrain")
     assert again["cached"] == ["teacher", "guide teacher", "control rgb", "distilled", "choose", "forest", "evaluate"]
     assert again["models"] == first["models"]
     assert "less than 50000" in Path(again["report"]).read_text(encoding="utf-8")
-
-
-def test_sites_that_serve_otherwise_are_counted_and_trained_anew(bench: Bench, call: Caller) -> None:
-    bench.tiny.entries["sites"]["south"] = bench.tiny.entries["sites"]["north"]
-    bench.write_survey()
-    both = call.told(bench, "retrain")
-    apart = call.told(bench, "retrain", "--set", "sites.train=[north]", "--set", "sites.test=[south]")
-    assert apart["cached"] == []
-    cells = {name: entry["support"] for name, entry in apart["teacher"]["per_class"].items()}
-    half = {name: entry["support"] for name, entry in both["teacher"]["per_class"].items()}
-    assert all(cells[name] > half[name] for name in cells)
 
 
 def test_a_survey_may_bring_expectations_of_its_own(bench: Bench, call: Caller) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,18 @@ FEATURES = {
     "calcite": (2.2, 2.45, 2.338, 0.008),
     "magnesite": (2.2, 2.45, 2.305, 0.008),
 }
-DRAWS = [load_library().draw(np.random.default_rng([3, seed])) for seed in range(80)]
+
+
+@cache
+def draws() -> list[Specimens]:
+    """Specimens of every endmember, drawn again and again."""
+    return [load_library().draw(np.random.default_rng([3, seed])) for seed in range(80)]
+
+
+@cache
+def reflected(grid: str) -> np.ndarray:
+    """(draws, endmembers, wavelengths) reflectance of the draws, where they are looked at or where traits are told."""
+    return np.stack([draw.reflectance(WAVELENGTHS if grid == "seen" else GRID) for draw in draws()])
 
 
 def deepest(wavelengths: np.ndarray, reflectance: np.ndarray, first: float, last: float) -> tuple[float, float]:
@@ -98,7 +110,7 @@ def test_the_specimens_of_the_table_are_the_measured_ones(endmember: str, monkey
 @pytest.mark.parametrize("endmember", FEATURES)
 def test_drawn_specimens_keep_the_diagnostic_feature(endmember: str) -> None:
     first, last, place, tolerance = FEATURES[endmember]
-    spectra = [draw.reflectance(WAVELENGTHS)[ENDMEMBERS.index(endmember)] for draw in DRAWS]
+    spectra = reflected("seen")[:, ENDMEMBERS.index(endmember)]
     found = np.array([deepest(WAVELENGTHS, spectrum, first, last) for spectrum in spectra])
     assert np.median(found[:, 0]) == pytest.approx(place, abs=tolerance)
     assert np.abs(found[:, 0] - place).max() < 3 * tolerance
@@ -106,8 +118,8 @@ def test_drawn_specimens_keep_the_diagnostic_feature(endmember: str) -> None:
 
 
 def test_drawn_specimens_lie_within_what_reflects() -> None:
-    for draw in DRAWS:
-        reflectance, emissivity = draw.reflectance(WAVELENGTHS), draw.emissivity(np.arange(7.5, 14, 0.1))
+    for draw, reflectance in zip(draws(), reflected("seen"), strict=True):
+        emissivity = draw.emissivity(np.arange(7.5, 14, 0.1))
         assert reflectance.shape == (len(ENDMEMBERS), len(WAVELENGTHS))
         assert reflectance.dtype == emissivity.dtype == np.float32
         assert reflectance.min() >= 0.005
@@ -119,7 +131,7 @@ def test_drawn_specimens_lie_within_what_reflects() -> None:
 @pytest.mark.parametrize("endmember", [name for name in ENDMEMBERS if name not in ("wollastonite", "magnesite")])
 def test_draws_vary_as_specimens_do(endmember: str) -> None:
     library = load_library()
-    drawn = np.array([traits_of(draw, endmember) for draw in DRAWS])
+    drawn = drawn_traits(endmember)
     own = specimen_traits(library.reflecting[endmember])
     pooled = np.sqrt(np.diag(library.spread))
     spread = drawn.std(axis=0, ddof=1)
@@ -128,21 +140,22 @@ def test_draws_vary_as_specimens_do(endmember: str) -> None:
     assert (np.abs(drawn.mean(axis=0) - own.mean(axis=0)) < np.maximum(own.std(axis=0, ddof=1), pooled)).all()
 
 
-def traits_of(draw: Specimens, endmember: str) -> np.ndarray:
-    spectrum = draw.reflectance(GRID)[ENDMEMBERS.index(endmember)].astype(float)
-    return np.array(traits(SampledSpecimens(GRID, spectrum[None]), np.ones(1)))
+def drawn_traits(endmember: str) -> np.ndarray:
+    """(draws, traits) of an endmember."""
+    spectra = reflected("traits")[:, ENDMEMBERS.index(endmember)].astype(float)
+    return np.array([traits(SampledSpecimens(GRID, spectrum[None]), np.ones(1)) for spectrum in spectra])
 
 
 def test_what_was_measured_twice_varies_by_what_the_others_teach() -> None:
     library = load_library()
-    levels = [traits_of(draw, "wollastonite")[0] for draw in DRAWS]
+    levels = drawn_traits("wollastonite")[:, 0]
     own = specimen_traits(library.reflecting["wollastonite"])
     assert library.reflecting["wollastonite"].count == 2
     assert np.std(levels) > 1.2 * own[:, 0].std(ddof=1)
 
 
 def test_the_emissivity_of_quartz_shows_its_reststrahlen_and_plants_are_nearly_black() -> None:
-    emissivity = np.mean([draw.emissivity(np.array([8.3, 9.1, 11.5])) for draw in DRAWS], axis=0)
+    emissivity = np.mean([draw.emissivity(np.array([8.3, 9.1, 11.5])) for draw in draws()], axis=0)
     quartz, green = emissivity[ENDMEMBERS.index("quartz")], emissivity[ENDMEMBERS.index("green_vegetation")]
     assert quartz[:2].max() < 0.75 < 0.9 < quartz[2]
     assert green.min() > 0.95
