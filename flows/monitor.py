@@ -56,7 +56,7 @@ class Dated:
     hashes: dict[str, str]
 
 
-def run_monitor(workspace: Workspace, survey: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def run_monitor(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """Monitor a site, one run of it at a time.
 
     Raises
@@ -72,14 +72,14 @@ def run_monitor(workspace: Workspace, survey: Path, asked: Asked, overrides: Map
     given_of(params.monitor, [entry.name for entry in loaded.classes])
     lock = workspace.state / f"monitor-{loaded.survey}-{asked.site}.lock"
     with held(lock, "another run on this site is under way", asked.site):
-        return monitor(workspace.root, survey, asked, overrides)
+        return monitor(workspace.root, survey, overrides, asked)
 
 
 @flow(name="monitor", validate_parameters=False)
-def monitor(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def monitor(root: Path, survey_file: Path, overrides: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """Look at a site's newest scene; a date that was recorded is not recorded again."""
     workspace = Workspace(root)
-    dated = _open(workspace, survey_file, asked, overrides)
+    dated = _open(workspace, survey_file, overrides, asked)
     name = dated.survey.survey
     folder = parts.ensure_export(workspace, asked.model, name)
     export = read_export(folder)
@@ -107,7 +107,7 @@ def monitor(root: Path, survey_file: Path, asked: Asked, overrides: Mapping[str,
     return {**told, "events": list(notices_of(known.facts)), "cached": [n for n, o in chain.done.items() if o.cached]}
 
 
-def _open(workspace: Workspace, survey_file: Path, asked: Asked, overrides: Mapping[str, Any]) -> Dated:
+def _open(workspace: Workspace, survey_file: Path, overrides: Mapping[str, Any], asked: Asked) -> Dated:
     survey, params = load_survey(survey_file, workspace.params, overrides)
     hashes = ensure_sites(workspace, survey, params, say)
     site = read_site(workspace.sites / asked.site)

@@ -58,7 +58,7 @@ def onboard(
     with in_turn(workspace, path, overrides, site, labels, model) as mine:
         if not mine:
             return SUPERFLUOUS
-        result = steps.fn(workspace.root, path, asked, overrides)
+        result = steps.fn(workspace.root, path, overrides, asked)
     return told(f"{result['outcome']}: {result['reason']}; report: {result['report']}")
 
 
