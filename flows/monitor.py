@@ -162,18 +162,12 @@ def _look(
     work.mkdir(parents=True, exist_ok=True)
     estimated = parts.estimate(workspace, now, params, dated.given, work / f"carbon-{dated.scene.id}.json")
     names = [entry.name for entry in export.profile.classes]
+    learnt = parts.learnt_scenes(workspace, export)
+    accepted = parts.accepted_scenes(dated.site, dated.scene, past, learnt)
     found = {
         "change": parts.change(now, then, names, params, dated.site.block, seed, len(past)),
-        "drift": parts.examine(
-            dated.site,
-            dated.scene,
-            parts.accepted_scenes(dated.site, dated.scene, past, export),
-            now,
-            export,
-            params,
-            seed,
-        ),
-        "labels": parts.age_of_labels(workspace, export, dated.scene, params.label_days),
+        "drift": parts.examine(dated.site, dated.scene, accepted, now, export, params, seed),
+        "labels": parts.age_of_labels(dated.scene, learnt, params.label_days),
     }
     facts = parts.facts_of(dated.site, dated.scene, estimated, found, export)
     emit_notices(dated.survey.survey, facts, subject)

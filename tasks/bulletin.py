@@ -196,7 +196,7 @@ def _drift(found: Facts) -> str:
 
 def _labels(found: Facts) -> str:
     if found["days"] is None:
-        return "How old the model's labels are is not known: the sites that it learnt from are not here."
+        return "How old the model's labels are is not known: the data that it learnt from are not here."
     if found["days"] <= 0:
         return "The model's labels are not older than the scene."
     expired = "expired: " if found["expired"] else ""

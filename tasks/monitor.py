@@ -14,7 +14,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from outcrop.errors import DataError
+from outcrop.errors import DataError, WorkspaceError
 from outcrop.field.carbon.uptake import Given
 from outcrop.field.change import detect_change
 from outcrop.field.drift import Measured
@@ -25,6 +25,7 @@ from outcrop.params import Monitor
 from outcrop.record.digests import digest_folder, digest_value
 from outcrop.survey.sites import Scene, Site, read_site
 from tasks import carbon as carbons
+from tasks.data import tracked_files
 from tasks.dates import Kept
 from tasks.export import export_of
 from tasks.map import Manner, map_one
@@ -119,27 +120,41 @@ def read_codes(path: Path) -> NDArray[np.uint8]:
         return np.asarray(dataset.read(1), dtype=np.uint8)
 
 
-def accepted_scenes(site: Site, scene: Scene, past: Sequence[Kept], export: Export) -> list[Scene]:
-    """Earlier scenes whose radiometry can be trusted: recorded without drift of the sensor, or trained on."""
+def learnt_scenes(workspace: Workspace, export: Export) -> dict[str, list[Scene]] | None:
+    """The scenes that a model learnt from, by site: those that its sites held then. None: not known here."""
+    found = {}
+    for name in export.source.trained_on:
+        if name not in export.source.data or not (workspace.sites / name).is_dir():
+            return None
+        try:
+            files = tracked_files(workspace, export.source.data[name])
+        except WorkspaceError:
+            return None
+        site = read_site(workspace.sites / name)
+        found[name] = [each for each in site.scenes if each.labels.relative_to(site.path).as_posix() in files]
+    return found
+
+
+def accepted_scenes(
+    site: Site, scene: Scene, past: Sequence[Kept], learnt: Mapping[str, Sequence[Scene]] | None
+) -> list[Scene]:
+    """Earlier scenes whose radiometry can be trusted: recorded without drift of the sensor, or learnt from."""
     sound = {each.facts["scene"] for each in past if "sensor" not in each.facts["drift"]["kind"]}
-    trained = site.name in export.source.trained_on
+    sound |= {each.id for each in (learnt or {}).get(site.name, ())}
     day = acquired(scene)
-    return [
-        each for each in site.scenes if each.id != scene.id and acquired(each) <= day and (trained or each.id in sound)
-    ]
+    return [each for each in site.scenes if each.id != scene.id and acquired(each) <= day and each.id in sound]
 
 
-def age_of_labels(workspace: Workspace, export: Export, scene: Scene, days: int) -> dict[str, Any]:
+def age_of_labels(scene: Scene, learnt: Mapping[str, Sequence[Scene]] | None, days: int) -> dict[str, Any]:
     """By how many days a scene is younger than the last labelled scene that the model learnt from.
 
-    ``days`` is None where a site that it learnt from is not here; such labels do not expire.
+    ``days`` is None where it is not known which those are; such labels do not expire.
     """
-    folders = [workspace.sites / name for name in export.source.trained_on]
-    if not folders or not all(folder.is_dir() for folder in folders):
+    dates = [acquired(each) for scenes in (learnt or {}).values() for each in scenes]
+    if not dates:
         return {"date": None, "days": None, "expired": False}
-    last = max(acquired(each) for folder in folders for each in read_site(folder).scenes)
-    age = (acquired(scene) - last).days
-    return {"date": last.isoformat(), "days": age, "expired": age > days}
+    age = (acquired(scene) - max(dates)).days
+    return {"date": max(dates).isoformat(), "days": age, "expired": age > days}
 
 
 def newest(site: Site) -> Scene:
