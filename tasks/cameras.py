@@ -21,7 +21,6 @@ from outcrop.survey.cameras import CameraEntry, find_images
 from outcrop.survey.surveys import load_survey
 from tasks.export import export_of
 from tasks.map import Manner, map_one
-from tasks.progress import Progress
 from tasks.records import keep
 from tasks.site_estimates import check_export, given_of
 from tasks.workspace import Workspace
@@ -67,11 +66,12 @@ def cameras(
     check_export(export, survey.survey, folder)
     check_camera_model(export.profile, folder)
     place = workspace.root / "maps" / f"{survey.survey}-{site}-cameras" / chosen.isoformat()
-    maps = {}
-    with Progress("Mapping pictures", len(there)) as bar:
-        for name, picture in there.items():
-            maps[name] = _map(workspace, folder, export.profile, picture, known_cameras[name], place / name)
-            bar.advance(1, note=name)
+    records, maps = {}, {}
+    for name, picture in there.items():
+        raster = rectify(picture, known_cameras[name], export.profile, place / f"{name}.tif")
+        manner = Manner(threads=os.cpu_count() or 1)
+        records[name] = map_one(str(folder), raster, place / name, manner, workspace.root)["record"]
+        maps[name] = open_map(place / name)
     confusion = next(iter(maps.values())).confusion
     assert confusion is not None  # of an export that was checked
     views = {name: _view(each, known_cameras[name], export.profile) for name, each in maps.items()}
@@ -106,19 +106,11 @@ def cameras(
         "cameras",
         site,
         digest_bytes(path.read_bytes()),
+        inputs={f"map/{name}": record for name, record in records.items() if record},
         evidence={path.name: path},
         facts={name: told[name] for name in ("screening", "date", "model", "unit", "missing", "seen", "whole")},
     )
     return {**told, "estimate": str(path), "record": record}
-
-
-def _map(
-    workspace: Workspace, export: Path, profile: ModelProfile, picture: Path, camera: CameraEntry, folder: Path
-) -> Mapped:
-    """Map a picture, from its raster on the ground."""
-    raster = rectify(picture, camera, profile, folder.with_suffix(".tif"))
-    map_one(str(export), raster, folder, Manner(threads=os.cpu_count() or 1), workspace.root)
-    return open_map(folder)
 
 
 def _view(mapped: Mapped, camera: CameraEntry, profile: ModelProfile) -> View:

@@ -24,6 +24,8 @@ Trained = tuple[Bench, dict[str, Any]]
         "rollback",
         "lineage",
         "retract",
+        "monitor",
+        "cameras",
     ],
 )
 def test_every_command_shows_an_example(command: str, bench: Bench) -> None:
