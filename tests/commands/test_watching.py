@@ -20,6 +20,8 @@ from tasks.workspace import Workspace
 Trained = tuple[Bench, dict[str, Any]]
 FIRST, SECOND = date(2025, 3, 1), date(2030, 9, 1)
 MONITOR = {"inputs": {"depth": "0.1+-0.02"}, "feedstock": ["olivine"], "products": ["calcite"], "unfamiliar": 1.0}
+#: Whether a busy machine makes it champion or not.
+MODEL = ("--model", "student")
 #: What happens between the dates: half of the olivine carbonates, and the camera shows less of the light.
 CARBONATED, GAIN = 0.5, 0.85
 
@@ -67,7 +69,7 @@ def watched(trained: Trained, call: Caller, tmp_path_factory: pytest.TempPathFac
         ):
             write_scene(bench.tiny, name, acquired, **how)
             bench.write_survey()
-            said.append(call.told(bench, "monitor", "quarry"))
+            said.append(call.told(bench, "monitor", "quarry", *MODEL))
         EventsWorker.instance().drain()
         events = [each for client in AssertingEventsClient.all for each in client.events]
     finally:
@@ -132,7 +134,7 @@ def test_the_page_shows_the_series_and_needs_no_network(watched: Watched) -> Non
 
 def test_a_date_is_recorded_once(watched: Watched, call: Caller) -> None:
     lines = len(archive_of(Workspace(watched.bench.root)).ledger.lines())
-    again = call.told(watched.bench, "monitor", "quarry")
+    again = call.told(watched.bench, "monitor", "quarry", *MODEL)
     assert len(archive_of(Workspace(watched.bench.root)).ledger.lines()) == lines
     same = [name for name in again if name not in ("cached",)]
     assert {name: again[name] for name in same} == {name: watched.second[name] for name in same}
@@ -144,7 +146,7 @@ def test_a_run_that_was_killed_goes_on(watched: Watched, call: Caller, monkeypat
     def killed(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    words = ("--set", "monitor.inputs.depth=0.2")
+    words = (*MODEL, "--set", "monitor.inputs.depth=0.2")
     known = len(monitorings(watched.bench))
     with monkeypatch.context() as patch:
         patch.setattr("tasks.carbon._estimate_all", killed)
@@ -208,7 +210,7 @@ def pictured(watched: Watched) -> Bench:
 
 def test_cameras_are_summed_by_area_and_missing_ones_widen(pictured: Bench, serverless_call: Caller) -> None:
     all_there, less = (
-        serverless_call.told(pictured, "cameras", "quarry", *words) for words in (("--date", "2025-03-01"), ())
+        serverless_call.told(pictured, "cameras", "quarry", *MODEL, *words) for words in (("--date", "2025-03-01"), ())
     )
     assert less["date"] == "2025-04-01" and set(less["cameras"]) == {"crusher", "heap"}
     assert less["missing"] == {"ramp": 120_000.0} and not all_there["missing"]
@@ -225,7 +227,7 @@ def test_cameras_are_summed_by_area_and_missing_ones_widen(pictured: Bench, serv
 
 
 def test_people_read_what_is_missing(pictured: Bench, serverless_call: Caller) -> None:
-    said = serverless_call(pictured, "cameras", "quarry", "--survey", str(pictured.survey))
+    said = serverless_call(pictured, "cameras", "quarry", *MODEL, "--survey", str(pictured.survey))
     assert said.code == 0, said.err
     assert "no picture of ramp" in said.out and "not a creditable removal" in said.out
 
