@@ -3,14 +3,16 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.field.carbon.estimates import SCREENING
+from outcrop.field.carbon.fractions import read_confusion
 from outcrop.field.carbon.mapped import Mapped, open_map
-from outcrop.field.carbon.networks import View, estimate_network
+from outcrop.field.carbon.networks import Network, View, estimate_network
 from outcrop.field.carbon.profiles import load_profile
 from outcrop.field.exported import read_export
 from outcrop.field.profiles import ModelProfile
@@ -19,23 +21,34 @@ from outcrop.record.digests import digest_bytes, digest_file
 from outcrop.record.drafts import write_whole
 from outcrop.survey.cameras import CameraEntry, find_images
 from outcrop.survey.surveys import load_survey
+from tasks.carbon import UNITS
 from tasks.export import export_of
 from tasks.map import Manner, map_one
-from tasks.progress import Progress
 from tasks.records import keep
 from tasks.site_estimates import check_export, given_of
 from tasks.workspace import Workspace
 
-UNITS = {"capacity": "t CO2", "rate": "t CO2 a year"}
+
+@dataclass(frozen=True)
+class Seen:
+    """The cameras of a site on one date.
+
+    Parameters
+    ----------
+    pictures : of that date, by camera
+    missing : ground of the cameras without one, m2
+    unknown : cameras without one of which nobody knows how much ground they show
+    """
+
+    day: date
+    cameras: Mapping[str, CameraEntry]
+    pictures: Mapping[str, Path]
+    missing: Mapping[str, float]
+    unknown: tuple[str, ...]
 
 
 def cameras(
-    workspace: Workspace,
-    survey_file: Path,
-    site: str,
-    model: str,
-    day: date | None,
-    overrides: Mapping[str, Any],
+    workspace: Workspace, survey_file: Path, site: str, model: str, day: date | None, overrides: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Estimate what the ground of a site's cameras could take up; gives what was written.
 
@@ -54,50 +67,25 @@ def cameras(
         raise SurveyError(f"the survey has no cameras at {site}", where=survey_file, remedy=remedy)
     given = given_of(params.monitor, [entry.name for entry in survey.classes])
     profile = load_profile(params.monitor.profile)
-    known_cameras = survey.sites[site].cameras
-    pictures = {name: find_images(camera, workspace.raw) for name, camera in known_cameras.items()}
-    chosen = day or max((each for found in pictures.values() for each in found), default=None)
-    there = {name: found[chosen] for name, found in pictures.items() if chosen in found}
-    if chosen is None or not there:
-        raise DataError(
-            f"no camera has a picture{f' of {day}' if day else ''}", where=f"site {site}", remedy="check their `images`"
-        )
+    seen = see(survey.sites[site].cameras, workspace.raw, day, site)
     folder = export_of(workspace, model, survey.survey)
     export = read_export(folder)
     check_export(export, survey.survey, folder)
     check_camera_model(export.profile, folder)
-    place = workspace.root / "maps" / f"{survey.survey}-{site}-cameras" / chosen.isoformat()
-    maps = {}
-    with Progress("Mapping pictures", len(there)) as bar:
-        for name, picture in there.items():
-            maps[name] = _map(workspace, folder, export.profile, picture, known_cameras[name], place / name)
-            bar.advance(1, note=name)
-    confusion = next(iter(maps.values())).confusion
-    assert confusion is not None  # of an export that was checked
-    views = {name: _view(each, known_cameras[name], export.profile) for name, each in maps.items()}
-    missing, unknown = _missing(known_cameras, pictures, there)
-    found = estimate_network(profile, given, confusion, views, list(missing.values()), params.seed)
+    assert export.confusion is not None  # it was checked
+    place = workspace.root / "maps" / f"{survey.survey}-{site}-cameras" / seen.day.isoformat()
+    views, records = _map_all(workspace, folder, export.profile, seen, place)
+    confusion = read_confusion(export.confusion, folder)
+    found = estimate_network(profile, given, confusion, views, list(seen.missing.values()), params.seed)
     told = {
         "screening": SCREENING,
         "survey": survey.survey,
         "site": site,
-        "date": chosen.isoformat(),
         "model": export.source.digest,
         "profile": profile.profile,
         "unit": UNITS[profile.quantity],
         "inputs": {name: one.model_dump() for name, one in given.quantities.items()},
-        "cameras": {
-            name: {
-                "picture": picture.name,
-                "sha256": digest_file(picture),
-                "position": known_cameras[name].position,
-                **found.views[name].told(),
-            }
-            for name, picture in there.items()
-        },
-        "missing": missing,
-        "unaccounted": unknown,
-        **{name: value for name, value in found.told().items() if name != "views"},
+        **_told(seen, found),
     }
     path = write_whole(place / "cameras.json", json.dumps(told, indent=1, allow_nan=False) + "\n", "estimate")
     record = keep(
@@ -106,19 +94,48 @@ def cameras(
         "cameras",
         site,
         digest_bytes(path.read_bytes()),
+        inputs=records,
         evidence={path.name: path},
         facts={name: told[name] for name in ("screening", "date", "model", "unit", "missing", "seen", "whole")},
     )
     return {**told, "estimate": str(path), "record": record}
 
 
-def _map(
-    workspace: Workspace, export: Path, profile: ModelProfile, picture: Path, camera: CameraEntry, folder: Path
-) -> Mapped:
-    """Map a picture, from its raster on the ground."""
-    raster = rectify(picture, camera, profile, folder.with_suffix(".tif"))
-    map_one(str(export), raster, folder, Manner(threads=os.cpu_count() or 1), workspace.root)
-    return open_map(folder)
+def see(cameras: Mapping[str, CameraEntry], raw: Path, day: date | None, site: str) -> Seen:
+    """The pictures of a date, by default the last one.
+
+    Raises
+    ------
+    DataError, SurveyError : there is none, or one of another date, which tells how much a camera shows, cannot be used.
+    """
+    found = {name: find_images(camera, raw) for name, camera in cameras.items()}
+    chosen = day or max((each for dates in found.values() for each in dates), default=None)
+    there = {name: dates[chosen] for name, dates in found.items() if chosen in dates}
+    if chosen is None or not there:
+        of_day = f" of {day}" if day else ""
+        raise DataError(f"no camera has a picture{of_day}", where=f"site {site}", remedy="check their `images`")
+    missing, unknown = {}, []
+    for name in cameras.keys() - there.keys():
+        area = cameras[name].area_m2
+        if area is None and not found[name]:
+            unknown.append(name)
+        else:
+            missing[name] = area or viewed_m2(cameras[name], next(iter(found[name].values())))
+    return Seen(chosen, cameras, there, dict(sorted(missing.items())), tuple(sorted(unknown)))
+
+
+def _map_all(
+    workspace: Workspace, export: Path, profile: ModelProfile, seen: Seen, place: Path
+) -> tuple[dict[str, View], dict[str, str]]:
+    """What every picture shows, and the records of the maps."""
+    views, records, manner = {}, {}, Manner(threads=os.cpu_count() or 1)
+    for name, picture in seen.pictures.items():
+        raster = rectify(picture, seen.cameras[name], profile, place / f"{name}.tif")
+        made = map_one(str(export), raster, place / name, manner, workspace.root)
+        if made["record"]:
+            records[f"map/{name}"] = made["record"]
+        views[name] = _view(open_map(place / name), seen.cameras[name], profile)
+    return views, records
 
 
 def _view(mapped: Mapped, camera: CameraEntry, profile: ModelProfile) -> View:
@@ -133,18 +150,22 @@ def _view(mapped: Mapped, camera: CameraEntry, profile: ModelProfile) -> View:
     return View(counts, (pixel_m * entry.fine / entry.coarse) ** 2)
 
 
-def _missing(
-    known: Mapping[str, CameraEntry], pictures: Mapping[str, Mapping[date, Path]], there: Mapping[str, Path]
-) -> tuple[dict[str, float], list[str]]:
-    """Ground of the cameras without a picture, and those of which it is not known how much they show."""
-    missing, unknown = {}, []
-    for name in known:
-        if name in there:
-            continue
-        other = next(iter(pictures[name].values()), None)
-        area = known[name].area_m2 or (viewed_m2(known[name], other) if other else None)
-        if area is None:
-            unknown.append(name)
-        else:
-            missing[name] = area
-    return missing, unknown
+def _told(seen: Seen, found: Network) -> dict[str, Any]:
+    """As JSON."""
+    each = {
+        name: {
+            "picture": picture.name,
+            "sha256": digest_file(picture),
+            "position": list(seen.cameras[name].position),
+            **found.views[name].told(),
+        }
+        for name, picture in seen.pictures.items()
+    }
+    whole = {name: value for name, value in found.told().items() if name != "views"}
+    return {
+        "date": seen.day.isoformat(),
+        "cameras": each,
+        "missing": dict(seen.missing),
+        "unaccounted": list(seen.unknown),
+        **whole,
+    }

@@ -18,6 +18,8 @@ from tasks.records import keep
 from tasks.workspace import find_workspace
 
 WHOLE = "whole map"
+#: What is written behind an estimate, by the quantity of its profile.
+UNITS = {"capacity": "t CO2", "rate": "t CO2 a year", "index": "index without unit"}
 SEED = 7
 
 
@@ -97,7 +99,6 @@ def _estimate_all(
 
 def _told(mapped: Mapped, profile: Profile, asked: Asked, found: Mapping[str, Estimate]) -> dict[str, Any]:
     given = asked.given
-    units = {"capacity": "t CO2", "rate": "t CO2 a year", "index": "index without unit"}
     return {
         "screening": SCREENING,
         "map": {
@@ -108,7 +109,7 @@ def _told(mapped: Mapped, profile: Profile, asked: Asked, found: Mapping[str, Es
         },
         "profile": profile.model_dump(mode="json"),
         "pathway": None if profile.quantity == "index" else given.pathway.value,
-        "unit": units[profile.quantity],
+        "unit": UNITS[profile.quantity],
         "years": given.years if profile.quantity == "rate" else None,
         "feedstock": list(given.feedstock),
         "inputs": {name: one.model_dump() for name, one in given.quantities.items()},

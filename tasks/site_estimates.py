@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outcrop.errors import ModelError, ParamsError
+from outcrop.field.carbon.estimates import check_given
 from outcrop.field.carbon.potentials import Pathway
+from outcrop.field.carbon.profiles import load_profile
 from outcrop.field.carbon.quantities import parse_inputs
 from outcrop.field.carbon.uptake import Given
 from outcrop.field.exported import Export
@@ -31,7 +33,9 @@ def given_of(params: Monitor, classes: Sequence[str]) -> Given:
             remedy="say so in the survey's `params`, such as `monitor: {inputs: {depth: 0.5+-0.1}}`",
         )
     told = parse_inputs(params.inputs, "monitor.inputs.")
-    return Given.of(told, Pathway(params.pathway), params.feedstock, params.years)
+    given = Given.of(told, Pathway(params.pathway), params.feedstock, params.years)
+    check_given(load_profile(params.profile), given)
+    return given
 
 
 def check_export(export: Export, survey: str, folder: Path) -> None:

@@ -49,7 +49,8 @@ def series_picture(moments: Sequence[Moment]) -> bytes:
     locator = AutoDateLocator(minticks=2, maxticks=9)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    reach = max(float(np.ptp(days)), 60.0)
+    axes.xaxis.get_offset_text().set(color=INK, fontsize=7)
+    reach = float(np.ptp(days)) or 3650.0
     axes.set_xlim(days[0] - 0.05 * reach, days[-1] + 0.05 * reach)
     axes.set_ylabel(moments[-1].unit, color=INK, fontsize=8)
     axes.legend(

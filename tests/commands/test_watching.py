@@ -19,9 +19,11 @@ from tasks.workspace import Workspace
 
 Trained = tuple[Bench, dict[str, Any]]
 FIRST, SECOND = date(2025, 3, 1), date(2030, 9, 1)
-MONITOR = {"inputs": {"depth": "0.1+-0.02"}, "feedstock": ["olivine"], "products": ["calcite"], "unfamiliar": 0.9}
-#: What happens between the dates: the share of the olivine that carbonates, and the gain of the camera.
-CARBONATED, GAIN = 0.5, 1.15
+MONITOR = {"inputs": {"depth": "0.1+-0.02"}, "feedstock": ["olivine"], "products": ["calcite"], "unfamiliar": 1.0}
+#: Whether a busy machine makes it champion or not.
+MODEL = ("--model", "student")
+#: What happens between the dates: half of the olivine carbonates, and the camera shows less of the light.
+CARBONATED, GAIN = 0.5, 0.85
 
 
 class Watched(NamedTuple):
@@ -33,13 +35,14 @@ class Watched(NamedTuple):
     events: list[Any]
 
 
-def write_scene(tiny: TinySurvey, name: str, acquired: date, *, carbonated: float = 0.0, gain: float = 1.0) -> None:
+def write_scene(tiny: TinySurvey, name: str, acquired: date, *, carbonated: bool = False, gain: float = 1.0) -> None:
     """Another scene of the site `quarry`: the tiny site's ground, of which some olivine became calcite."""
     rng = np.random.default_rng(len(name))
     entries = tiny.entries["sites"]
     folder = tiny.raw / name
-    turned = (tiny.labels == 1) & (rng.random(tiny.labels.shape) < carbonated)
-    cells = np.where(turned, 2, np.add.outer(np.arange(SIDE) // 5, np.arange(SIDE) // 3) % 3)
+    rows, cols = np.indices((SIDE, SIDE))
+    cells = (rows // 5 + cols // 3) % 3
+    cells[(cells == 1) & (rows // 5 % 2 == 0) & carbonated] = 2
     fine = cells.repeat(2, 0).repeat(2, 1)
     colours = np.array([[60, 60, 70], [90, 140, 60], [220, 215, 190]])
     rgb = gain * colours[fine].transpose(2, 0, 1) + rng.normal(0, 8, (3, 2 * SIDE, 2 * SIDE))
@@ -62,11 +65,11 @@ def watched(trained: Trained, call: Caller, tmp_path_factory: pytest.TempPathFac
         said = []
         for name, acquired, how in (
             ("spring", FIRST, {}),
-            ("autumn", SECOND, {"carbonated": CARBONATED, "gain": GAIN}),
+            ("autumn", SECOND, {"carbonated": True, "gain": GAIN}),
         ):
             write_scene(bench.tiny, name, acquired, **how)
             bench.write_survey()
-            said.append(call.told(bench, "monitor", "quarry"))
+            said.append(call.told(bench, "monitor", "quarry", *MODEL))
         EventsWorker.instance().drain()
         events = [each for client in AssertingEventsClient.all for each in client.events]
     finally:
@@ -98,7 +101,7 @@ def test_what_has_changed_and_drifted_is_told(watched: Watched) -> None:
     assert change["share"] == pytest.approx(CARBONATED, abs=0.15)
     assert drift["kind"] == "sensor" and drift["compared"] == 1
     (sign,) = drift["signs"]
-    assert (sign["where"], sign["name"]) == ("rgb", "gain") and re.search(r"\+1[1-9]\.\d%", sign["sentence"])
+    assert (sign["where"], sign["name"]) == ("rgb", "gain") and re.search(r"-1[1-9]\.\d%", sign["sentence"])
     assert told["labels"]["expired"]
     assert [row["changed"] for row in told["series"]] == [None, True]
     assert [row["drift"] for row in told["series"]] == ["none", "sensor"]
@@ -131,7 +134,7 @@ def test_the_page_shows_the_series_and_needs_no_network(watched: Watched) -> Non
 
 def test_a_date_is_recorded_once(watched: Watched, call: Caller) -> None:
     lines = len(archive_of(Workspace(watched.bench.root)).ledger.lines())
-    again = call.told(watched.bench, "monitor", "quarry")
+    again = call.told(watched.bench, "monitor", "quarry", *MODEL)
     assert len(archive_of(Workspace(watched.bench.root)).ledger.lines()) == lines
     same = [name for name in again if name not in ("cached",)]
     assert {name: again[name] for name in same} == {name: watched.second[name] for name in same}
@@ -143,7 +146,7 @@ def test_a_run_that_was_killed_goes_on(watched: Watched, call: Caller, monkeypat
     def killed(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    words = ("--set", "monitor.inputs.depth=0.2")
+    words = (*MODEL, "--set", "monitor.inputs.depth=0.2")
     known = len(monitorings(watched.bench))
     with monkeypatch.context() as patch:
         patch.setattr("tasks.carbon._estimate_all", killed)
@@ -207,13 +210,13 @@ def pictured(watched: Watched) -> Bench:
 
 def test_cameras_are_summed_by_area_and_missing_ones_widen(pictured: Bench, serverless_call: Caller) -> None:
     all_there, less = (
-        serverless_call.told(pictured, "cameras", "quarry", *words) for words in (("--date", "2025-03-01"), ())
+        serverless_call.told(pictured, "cameras", "quarry", *MODEL, *words) for words in (("--date", "2025-03-01"), ())
     )
     assert less["date"] == "2025-04-01" and set(less["cameras"]) == {"crusher", "heap"}
     assert less["missing"] == {"ramp": 120_000.0} and not all_there["missing"]
     for name, share in (("crusher", 0.5), ("heap", 0.75)):
         assert less["cameras"][name]["mapped"]["olivine"] == pytest.approx(share, abs=0.05)
-        assert less["cameras"][name]["area_m2"] == pytest.approx(120_000, rel=0.1)
+        assert less["cameras"][name]["area_m2"] == pytest.approx(120_000, rel=0.15), "cells at the edge have no patch"
     for told in (all_there, less):
         assert told["whole"]["p5"] < told["whole"]["p50"] < told["whole"]["p95"]
         assert "not a creditable removal" in told["screening"]
@@ -224,7 +227,7 @@ def test_cameras_are_summed_by_area_and_missing_ones_widen(pictured: Bench, serv
 
 
 def test_people_read_what_is_missing(pictured: Bench, serverless_call: Caller) -> None:
-    said = serverless_call(pictured, "cameras", "quarry", "--survey", str(pictured.survey))
+    said = serverless_call(pictured, "cameras", "quarry", *MODEL, "--survey", str(pictured.survey))
     assert said.code == 0, said.err
     assert "no picture of ramp" in said.out and "not a creditable removal" in said.out
 
