@@ -24,6 +24,9 @@ Trained = tuple[Bench, dict[str, Any]]
         "rollback",
         "lineage",
         "retract",
+        "serve",
+        "status",
+        "deploy",
     ],
 )
 def test_every_command_shows_an_example(command: str, bench: Bench) -> None:
