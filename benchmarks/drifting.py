@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from benchmarks.realisations import BLOCK, NOISE, SENSORS, SIZE
 from outcrop.field.change import detect_change
-from outcrop.field.drift import examine, fit_reference
+from outcrop.field.drift import Measured, Reference, examine, fit_reference
 from outcrop.survey.simulation.landscapes import Landscape
 from outcrop.survey.simulation.libraries import load_library
 from outcrop.survey.simulation.places import load_places
@@ -62,8 +62,13 @@ def _noisy(spectra: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return (spectra + rng.normal(0, NOISE, spectra.shape)).astype(np.float32)
 
 
-def measure_drift() -> Result:
-    """How often drift is called by its name, and how often something is called that is not there."""
+def measure_drift(accepted: int = ACCEPTED, stated: Measured | None = None) -> Result:
+    """How often drift is called by its name, and how often something is called that is not there.
+
+    Parameters
+    ----------
+    accepted : earlier acquisitions; of few, ``stated`` says how much they differ anyway
+    """
     library = load_library(None)
     landscape = Landscape(load_places()[WATCHED], SIZE, 30_000, library, 0.0)
     rng = np.random.default_rng(6)
@@ -72,10 +77,18 @@ def measure_drift() -> Result:
     elsewhere = Landscape(load_places()[ROCKY], SIZE, 30_001, library, 0.0)
     strange = elsewhere.ground.cover(0, 0, SIZE, SIZE).labels.ravel() == UNITS.index(STRANGER)
     stranger = _spectra(elsewhere, WAVELENGTHS)[strange].mean(axis=0)
-    reference = fit_reference([_acquire(true, rng) for _ in range(ACCEPTED)], WAVELENGTHS)
+
+    def refer() -> Reference:
+        return fit_reference([_acquire(true, rng) for _ in range(accepted)], WAVELENGTHS, stated)
+
+    reference = refer()
 
     def rate(make: Callable[[], Array], tries: int) -> dict[str, float]:
-        named = [frozenset(each.name for each in examine(reference, _acquire(make(), rng))) for _ in range(tries)]
+        named = []
+        for _ in range(tries):
+            # A few acquisitions may happen to lie off: they are drawn anew for every try.
+            found = examine(refer() if stated else reference, _acquire(make(), rng))
+            named.append(frozenset(each.name for each in found))
         words = ("gain", "shift", "new")
         return {word: float(np.mean([word in each for each in named])) for word in words} | {
             "any": float(np.mean([bool(each) for each in named]))

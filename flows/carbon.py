@@ -1,6 +1,5 @@
 """The command that turns a map into what its rock could take up of carbon dioxide."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,28 +66,23 @@ def carbon(
         outcrop carbon maps/illinois --profile rate --pathway weathering --application-rate 50 --feedstock basalt
         --grain 100+-30 --temperature 11+-2 --ph 6.5+-0.3 --losses 0.1+-0.05 --emissions 0.05+-0.02
     """
-    from outcrop.field.carbon.quantities import parse_given
+    from outcrop.field.carbon.quantities import parse_inputs
     from outcrop.field.carbon.uptake import Given
     from tasks.carbon import Asked
     from tasks.carbon import carbon as estimate
     from tasks.progress import CONSOLE
 
-    words = {
-        "depth": (depth, "--depth", "m", (0, math.inf)),
-        "porosity": (porosity, "--porosity", "1", (0, 1)),
-        "application": (application_rate, "--application-rate", "t/ha", (0, math.inf)),
-        "grain": (grain, "--grain", "um", (1e-3, math.inf)),
-        "temperature": (temperature, "--temperature", "C", (-50, 150)),
-        "ph": (ph, "--ph", "1", (0, 14)),
-        "losses": (losses, "--losses", "1", (0, 1)),
-        "emissions": (emissions, "--emissions", "t/t", (0, math.inf)),
+    said = {
+        "depth": depth,
+        "porosity": porosity,
+        "application_rate": application_rate,
+        "grain": grain,
+        "temperature": temperature,
+        "ph": ph,
+        "losses": losses,
+        "emissions": emissions,
     }
-    told = {
-        name: parse_given(text, option, unit, bounds)
-        for name, (text, option, unit, bounds) in words.items()
-        if text is not None
-    }
-    given = Given(pathway, feedstock=tuple(feedstock or ()), years=years, **told)
+    given = Given.of(parse_inputs(said, "--"), pathway, tuple(feedstock or ()), years)
     made = estimate(folder, Asked(profile, given, regions, region_name, confusion, cell_m), output, where)
     if as_json:
         show_json(made)

@@ -14,6 +14,7 @@ from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
 from flows.services import app as services_app
 from flows.sites import app as sites_app
+from flows.watching import cameras, monitor
 from outcrop.errors import OutcropError
 from tasks.workspace import find_workspace
 
@@ -273,6 +274,8 @@ app.command()(onboard)
 app.command("export")(maps.export)
 app.command("map")(maps.map_scene)
 app.command("carbon")(carbon)
+app.command()(monitor)
+app.command()(cameras)
 app.command("bench")(maps.bench)
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)

@@ -302,6 +302,34 @@ class Onboard(Section):
     reference_cells: Positive
 
 
+#: What an estimate is told, as the options of `outcrop carbon`; those of a site are rarely those of the next.
+CarbonInput = Literal[
+    "depth", "porosity", "application_rate", "grain", "temperature", "ph", "losses", "emissions"
+]  # fmt: skip
+
+
+class Monitor(Section):
+    """A site over time: the estimate of `outcrop carbon`, what counts as change and as drift, and when labels expire.
+
+    ``gain`` (share), ``shift_nm`` and ``new`` (share of the cells) are the standard deviations by which acquisitions of
+    unchanged ground differ; they decide until there are enough of them to tell it (`outcrop.field.drift`).
+    """
+
+    profile: str
+    pathway: Literal["carbonation", "weathering"]
+    inputs: dict[CarbonInput, str | float]
+    years: Annotated[float, Field(gt=0)]
+    feedstock: tuple[str, ...]
+    products: tuple[str, ...]
+    level: Annotated[float, Field(gt=0, lt=0.5)]
+    cells: Annotated[int, Field(ge=50)]
+    gain: Annotated[float, Field(gt=0)]
+    shift_nm: Annotated[float, Field(gt=0)]
+    new: Annotated[float, Field(gt=0)]
+    unfamiliar: Share
+    label_days: Positive
+
+
 class Simulate(Section):
     size: Annotated[int, Field(ge=48)]
     seed: Seed
@@ -346,6 +374,7 @@ class Params(Section):
     promote: Promote
     forest: Forest
     onboard: Onboard
+    monitor: Monitor
     simulate: Simulate
     serve: Serve
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-#: Other bytes than the last retraining saw, data that are fit again, drift at a site, a new champion.
-NEW_DATA, RECOVERED = "outcrop.new-data", "outcrop.validation-recovered"
-DRIFT, PROMOTION = "outcrop.drift", "outcrop.promotion"
+#: Other bytes than the last retraining saw, data that are fit again, a new champion.
+NEW_DATA, RECOVERED, PROMOTION = "outcrop.new-data", "outcrop.validation-recovered", "outcrop.promotion"
 
 
 def about(survey: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from outcrop.errors import WorkspaceError
+from outcrop.errors import ModelError, WorkspaceError
 from outcrop.field.cards import write_export
-from outcrop.field.exported import FORMAT, Export, Source, is_export
+from outcrop.field.exported import FORMAT, Export, Source, is_export, read_export
 from outcrop.field.exports import LARGEST_LOSS, Made, make_graphs
 from outcrop.record.provenance import package_versions, read_commit
 from outcrop.survey.cells import CellReader
@@ -16,7 +16,7 @@ from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.staging import staged
 from tasks.data import site_hashes
 from tasks.fieldwork import keep_export
-from tasks.models import Known, confusion_told, know_model
+from tasks.models import Known, confusion_told, find_model, know_model
 from tasks.progress import Progress
 from tasks.workspace import Workspace
 
@@ -63,6 +63,36 @@ def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] =
         "record": keep_export(workspace, known.survey.survey, known.found.name, parent, output) if parent else None,
         **manifest.model_dump(mode="json", include={"graphs", "refused", "calibration", "source"}),
     }
+
+
+def export_of(workspace: Workspace, model: str, survey: str) -> Path:
+    """The folder of an export: the one that is named, or that of the model that is; made once.
+
+    Parameters
+    ----------
+    survey : the one that is meant where a model is called by its role alone
+
+    Raises
+    ------
+    OutcropError : there is no such model, or it cannot be exported.
+    """
+    if is_export(Path(model)):
+        return Path(model).resolve()
+    found = find_model(workspace, model, survey)
+    folder = workspace.state / "exports" / found.digest[:16]
+    if not _is_sound(folder):
+        export(workspace, found.uri or str(found.folder), folder)
+    return folder
+
+
+def _is_sound(folder: Path) -> bool:
+    if not is_export(folder):
+        return False
+    try:
+        read_export(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def _manifest(workspace: Workspace, known: Known, made: Made, hashes: dict[str, str]) -> Export:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.results import get_result_store
@@ -80,17 +81,21 @@ def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bo
     return isinstance(failure, OSError) or is_passing(failure)
 
 
+RETRIED: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [2, 10],
+    "retry_condition_fn": _worth_retrying,
+}
+
+
 def step(name: str) -> Any:
     """Decorator of a function (job, key, ...) -> reference that makes it a cached, retried Prefect task."""
-    return task(
-        name=name,
-        cache_key_fn=_by_key,
-        persist_result=True,
-        result_serializer="json",
-        retries=2,
-        retry_delay_seconds=[2, 10],
-        retry_condition_fn=_worth_retrying,
-    )
+    return task(name=name, cache_key_fn=_by_key, persist_result=True, result_serializer="json", **RETRIED)
+
+
+def uncached(name: str) -> Any:
+    """Decorator of a function that makes it a retried Prefect task; what it makes is quick, or found by other means."""
+    return task(name=name, cache_policy=NO_CACHE, **RETRIED)
 
 
 def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome:

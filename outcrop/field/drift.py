@@ -4,13 +4,18 @@ Between two acquisitions of one ground a sensor's gain lifts ln R of all cells a
 wavelengths lifts it where spectra are steep, and new rock changes some cells as no mixture of the known ones does. The
 first two are medians over cells, so that new rock in a minority of them does not look like a sensor; the third is what
 is left when both are taken away.
+
+How much acquisitions differ anyway is measured where there are `FEWEST` of them, each compared with the others. Before,
+it must be stated, and what errs alike in all cells of a band is not taken for rock.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from outcrop.errors import DataError
@@ -26,6 +31,8 @@ FEWEST = 6
 FLOORS = {"gain": 1e-3, "shift": 0.02}
 DARKEST = 1e-4
 Array = NDArray[np.float64]
+Quantity = Literal["gain", "shift", "new"]
+QUANTITIES: tuple[Quantity, ...] = ("gain", "shift", "new")
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reference:
-    """What is known of a ground: ln R (N, B) of its cells, its basis (K, B), and how acquisitions of it differ."""
+    """What is known of a ground: ln R (N, B) of its cells, its basis (K, B), and how acquisitions of it differ.
+
+    ``level`` is the median residual of known ground. How they differ is measured (``typical``) or ``stated``.
+    """
 
     wavelengths_nm: Array
     spectra: Array
@@ -56,32 +66,38 @@ class Reference:
     mean: Array
     basis: Array
     limit: float
-    typical: tuple[Measured, ...]
+    level: float
+    typical: tuple[Measured, ...] = ()
+    stated: Measured | None = None
 
 
-def fit_reference(acquisitions: Sequence[Array], wavelengths_nm: Array) -> Reference:
+def fit_reference(acquisitions: Sequence[Array], wavelengths_nm: Array, stated: Measured | None = None) -> Reference:
     """Learn a ground from acquisitions of it that are accepted.
 
     Parameters
     ----------
     acquisitions : each (N, B) reflectance of the same cells
     wavelengths_nm : (B,) ascending
+    stated : standard deviations by which acquisitions of unchanged ground differ; used of fewer than `FEWEST`
 
     Raises
     ------
     DataError : there are too few acquisitions, or they are not of the same cells and bands.
     """
-    if len(acquisitions) < FEWEST:
+    few = len(acquisitions) < FEWEST
+    if not acquisitions or (few and stated is None):
         raise DataError(f"drift cannot be told from {len(acquisitions)} acquisitions", remedy=f"give at least {FEWEST}")
     if len({each.shape for each in acquisitions}) > 1 or acquisitions[0].shape[1:] != wavelengths_nm.shape:
         raise DataError("the acquisitions differ in their cells or bands", remedy="give the same cells and bands")
     logs = np.stack([_log(each) for each in acquisitions])
     whole = _learn(logs, wavelengths_nm)
+    if few:
+        return replace(whole, stated=stated)
     # Each is measured by a reference that does not know it.
     typical = tuple(
         measure(_learn(np.delete(logs, left, axis=0), wavelengths_nm), acquisitions[left]) for left in range(len(logs))
     )
-    return Reference(**{**vars(whole), "typical": typical})
+    return replace(whole, typical=typical)
 
 
 def measure(reference: Reference, acquisition: Array) -> Measured:
@@ -99,15 +115,27 @@ def measure(reference: Reference, acquisition: Array) -> Measured:
         )
     seen = _log(acquisition)
     gain, shift = _fit_sensor(seen - reference.spectra, reference.slopes)
-    residuals = _residuals(seen - gain - shift * reference.slopes, reference.mean, reference.basis)
+    seen = seen - gain - shift * reference.slopes
+    if reference.stated:
+        seen = seen - np.median(seen - reference.spectra, axis=0)
+    residuals = _residuals(seen, reference.mean, reference.basis)
+    if reference.stated:
+        residuals = residuals * reference.level / max(float(np.median(residuals)), 1e-300)
     return Measured(gain, shift, float((residuals > reference.limit).mean()))
 
 
-def examine(reference: Reference, acquisition: Array, alpha: float = ALPHA) -> list[Finding]:
+def examine(
+    reference: Reference, acquisition: Array, alpha: float = ALPHA, quantities: Sequence[Quantity] = QUANTITIES
+) -> list[Finding]:
     """What has changed beyond what accepted acquisitions differ by; nothing, of most that have not drifted.
 
-    Each quantity is compared with its spread over the reference's acquisitions (Student's t of a new observation); the
-    three tests share ``alpha`` (Bonferroni).
+    Each quantity is compared with its spread over the reference's acquisitions (Student's t of a new observation), or
+    with the stated one (normal); the tests share ``alpha`` (Bonferroni).
+
+    Parameters
+    ----------
+    quantities : that are looked at; of bands without wavelengths a shift means nothing, of few bands all rock is a
+        mixture
     """
     found, findings = measure(reference, acquisition), []
     words = {
@@ -115,16 +143,23 @@ def examine(reference: Reference, acquisition: Array, alpha: float = ALPHA) -> l
         "shift": f"the sensor's wavelengths have shifted by {found.shift:+.1f} nm",
         "new": f"{found.new:.1%} of the cells hold rock that no mixture of the known ones explains",
     }
-    floors = {**FLOORS, "new": float(np.sqrt(KNOWN * (1 - KNOWN) / len(acquisition)))}
-    for name, sentence in words.items():
-        usual = np.array([getattr(each, name) for each in reference.typical])
-        spread = max(float(usual.std(ddof=1)), floors[name]) * np.sqrt(1 + 1 / len(usual))
-        score = (getattr(found, name) - usual.mean()) / spread
-        tail = student.sf(score if name == "new" else abs(score), len(usual) - 1)
-        p_value = float(tail if name == "new" else 2 * tail)
-        if p_value <= alpha / len(words):
-            findings.append(Finding(name, sentence, p_value))
+    for name in quantities:
+        tail = _tail(reference, name, getattr(found, name), len(acquisition))
+        p_value = tail if name == "new" else 2 * min(tail, 1 - tail)
+        if p_value <= alpha / len(quantities):
+            findings.append(Finding(name, words[name], p_value))
     return findings
+
+
+def _tail(reference: Reference, name: Quantity, value: float, cells: int) -> float:
+    """How often chance gives at least such a value."""
+    if reference.stated:
+        usual = 1 - KNOWN if name == "new" else 0.0
+        return float(norm.sf((value - usual) / getattr(reference.stated, name)))
+    floors = {**FLOORS, "new": float(np.sqrt(KNOWN * (1 - KNOWN) / cells))}
+    typical = np.array([getattr(each, name) for each in reference.typical])
+    spread = max(float(typical.std(ddof=1)), floors[name]) * np.sqrt(1 + 1 / len(typical))
+    return float(student.sf((value - typical.mean()) / spread, len(typical) - 1))
 
 
 def _log(reflectance: Array) -> Array:
@@ -140,7 +175,8 @@ def _learn(logs: Array, wavelengths_nm: Array) -> Reference:
     explained = np.cumsum(sizes**2) / max(float((sizes**2).sum()), 1e-300)
     basis = vectors[: int(np.searchsorted(explained, 1 - LEFT_OUT)) + 1]
     residuals = np.concatenate([_residuals(each, mean, basis) for each in logs])
-    return Reference(wavelengths_nm, spectra, slopes, mean, basis, float(np.quantile(residuals, KNOWN)), ())
+    limit, level = float(np.quantile(residuals, KNOWN)), float(np.median(residuals))
+    return Reference(wavelengths_nm, spectra, slopes, mean, basis, limit, level)
 
 
 def _fit_sensor(difference: Array, slopes: Array) -> tuple[float, float]:

@@ -57,29 +57,33 @@ class Marks:
     words: Sequence[str] = ()
 
 
+NO_MARKS = Marks((), ())
+
+
 def before_after_picture(
     maps: Mapping[str, NDArray[np.uint8]],
     names: Sequence[str],
     colours: Sequence[str],
     stride: int,
-    labelled: Marks,
-    proposed: Marks,
+    labelled: Marks = NO_MARKS,
+    proposed: Marks = NO_MARKS,
+    differing: str = "changed, and where to label next",
 ) -> bytes:
-    """The maps of two models side by side, and where they differ; with the labels (rings) and the places to label next.
+    """A map, or two and where they differ (``differing``); with labels (rings) and places to label next, if any.
 
     Parameters
     ----------
-    maps : two of (rows, columns), class or 255, by title
+    maps : one or two of (rows, columns), class or 255, by title
     stride : cells that an element of a map stands for along either axis
     """
     table = np.tile(to_rgba_array(UNSCORED), (256, 1))
     table[: len(colours)] = to_rgba_array(list(colours))
-    before, after = maps.values()
     panels = [(title, table[codes]) for title, codes in maps.items()]
-    panels.append(("changed, and where to label next", _changes(before, after)))
-    rows, cols = before.shape
+    if len(maps) > 1:
+        panels.append((differing, _changes(*maps.values())))
+    rows, cols = next(iter(maps.values())).shape
     height, width = (MAP_SIDE * side / max(rows, cols) for side in (rows, cols))
-    present = sorted(set(np.unique(np.stack([before, after])).tolist()) - {255})
+    present = sorted(set(np.unique(np.stack(list(maps.values()))).tolist()) - {255})
     key = [(names[value], colours[value]) for value in present]
     across = 3 * width + 0.3
     lines = -(-len(key) // key_columns(key, across)) if key else 0
@@ -89,7 +93,7 @@ def before_after_picture(
         axes.set_axis_off()
         axes.imshow(pixels, interpolation="nearest", extent=(0, cols * stride, rows * stride, 0), aspect="auto")
         axes.set_title(title, fontsize=8, color=INK, loc="left", pad=3, parse_math=False)
-        if index < 2:
+        if index < len(maps):
             axes.plot(labelled.cols, labelled.rows, "o", ms=4, mfc="none", mec="white", mew=1.4)
             axes.plot(labelled.cols, labelled.rows, "o", ms=4, mfc="none", mec="black", mew=0.5)
         else:
@@ -101,8 +105,8 @@ def before_after_picture(
 def _changes(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(rows, columns, 4): dark where two maps differ."""
     pixels = np.tile(to_rgba_array(UNSCORED), (*before.shape, 1)).reshape(*before.shape, 4)
-    pixels[before != 255] = to_rgba_array("#e4e1da")[0]
-    pixels[(before != after) & (before != 255)] = to_rgba_array("#5ba0b5")[0]
+    pixels[(before != 255) & (after != 255)] = to_rgba_array("#e4e1da")[0]
+    pixels[(before != after) & (before != 255) & (after != 255)] = to_rgba_array("#5ba0b5")[0]
     return pixels
 
 

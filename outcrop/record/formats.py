@@ -35,6 +35,11 @@ def spread(interval: Interval | None, digits: int = 3) -> str:
     return f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
 
 
+def chance(p_value: float) -> str:
+    """A p-value; below a thousandth its size is not to be taken at its word."""
+    return "< 0.001" if p_value < 0.001 else fixed(p_value)
+
+
 def count(value: float | None) -> str:
     """A whole number, its thousands separated."""
     return fixed(value, 0)

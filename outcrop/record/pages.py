@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from outcrop.record.formats import as_yaml, count, fixed, image, plain, size, spread
+from outcrop.record.formats import as_yaml, chance, count, fixed, image, plain, size, spread
 
 
 def render_page(template: str, **values: object) -> str:
@@ -17,6 +17,6 @@ def render_page(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        fixed=fixed, count=count, size=size, spread=spread, plain=plain, image=image, as_yaml=as_yaml
+        fixed=fixed, chance=chance, count=count, size=size, spread=spread, plain=plain, image=image, as_yaml=as_yaml
     )
     return environment.get_template(template).render(**values)

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from outcrop.errors import SurveyError
 from outcrop.params import Params, Share, load_params
 from outcrop.settings import Section, build, merge, read_yaml
+from outcrop.survey.cameras import CameraEntry
 from outcrop.survey.entries import CarriedEntry, Name, RasterEntry, RawPath, SceneEntry, SceneName
 
 #: Bands of a file, counted from 1: a number, or a range such as "4-9".
@@ -102,12 +103,14 @@ ModalityEntry = Annotated[
 class SiteEntry(Section):
     """One place. Without ``scenes`` the site is built by ``dvc repro`` (see ``dvc.yaml``).
 
-    ``split`` limits which splits the site's blocks may go to, with their shares; default: ``split.fractions``.
+    ``split`` limits which splits the site's blocks may go to, with their shares; default: ``split.fractions``. Nothing
+    is trained on ``cameras``, so no digest knows them.
     """
 
     title: str = ""
     split: dict[Literal["train", "val", "test"], Share] | None = None
     scenes: dict[SceneName, SceneEntry] = Field(default_factory=dict)
+    cameras: dict[Name, CameraEntry] = Field(default_factory=dict, exclude=True)
 
     @field_validator("split")
     @classmethod

@@ -20,7 +20,7 @@ def test_it_serves_until_ctrl_c_and_leaves_nothing_behind(bench: Bench, serverle
         found = served.status()
         assert found["service"]["state"] == "running" and found["service"]["surveys"] == ["tiny"]
         assert found["prefect"]["answers"] and found["mlflow"]["answers"]
-        assert {run["run"] for run in found["due"]} == {"retrain/tiny", "watch/tiny"}
+        assert {run["run"] for run in found["due"]} == {"retrain/tiny", "watch/tiny", "monitor/tiny-north"}
         assert found["champions"] == []
         again = serverless_call(bench, "serve", "--survey", str(bench.survey))
         assert (again.code, again.out) == (2, "")

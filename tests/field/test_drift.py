@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outcrop.errors import OutcropError
-from outcrop.field.drift import Reference, examine, fit_reference, measure
+from outcrop.field.drift import Measured, Reference, examine, fit_reference, measure
 
 WAVELENGTHS = np.linspace(400, 2500, 224)
 CELLS = 250
@@ -66,6 +66,18 @@ def test_how_much_has_drifted_is_found(reference: Reference) -> None:
     # Where lambda is 3 nm less than it is taken for, spectra seem moved the other way.
     assert abs(found.shift) == pytest.approx(3, abs=0.5)
     assert measure(reference, acquire(4, new=0.2)).new == pytest.approx(0.2, abs=0.07)
+
+
+STATED = Measured(gain=0.02, shift=0.5, new=0.015)
+
+
+@pytest.mark.parametrize("dates", [1, 3])
+def test_a_few_dates_tell_drift_where_it_is_stated_how_much_they_differ_anyway(dates: int) -> None:
+    known = fit_reference([acquire(seed) for seed in range(2000, 2000 + dates)], WAVELENGTHS, STATED)
+    assert np.mean([bool(named(known, acquire(seed))) for seed in range(20)]) <= 0.05
+    for name, drift in (DRIFTS | {"gain": {"gain": 0.08}, "new": {"new": 0.12}}).items():
+        assert all(name in named(known, acquire(seed, **drift)) for seed in range(5)), name
+    assert len(examine(known, acquire(1, gain=0.08, shift=3.0), quantities=("gain",))) == 1
 
 
 def test_what_cannot_be_compared_is_refused(reference: Reference) -> None:

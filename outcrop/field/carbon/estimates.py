@@ -149,6 +149,28 @@ def estimate(
     )
 
 
+def draw_total(
+    profile: Profile,
+    given: Given,
+    confusion: Confusion,
+    mapped: NDArray[np.integer],
+    cell_m2: float,
+    seed: int,
+    draws: int = DRAWS,
+) -> Array:
+    """Draws (draws,) of what the mapped cells bind: net where losses and emissions are given, else gross.
+
+    Raises
+    ------
+    ParamsError, DataError : as `estimate`, of a profile that is no index.
+    """
+    check_given(profile, given)
+    rng = np.random.default_rng([seed, draws])
+    areas, rocks = draw_fractions(mapped, confusion, rng, draws), rocks_of(profile, confusion.classes, given.feedstock)
+    inputs = {**draw_inputs(profile, rocks, given, rng, draws), "areas": areas}
+    return (net if given.losses else gross)(profile, rocks, given, inputs, float(mapped.sum()) * cell_m2)
+
+
 def _index(profile: Profile, classes: Sequence[str]) -> Array:
     assert profile.index is not None
     weights = np.array([profile.index[name].value if name in profile.index else 0.0 for name in classes])

@@ -1,7 +1,8 @@
 """Numbers as carbon accounting needs them: with a unit, an uncertainty and a source."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,17 @@ from outcrop.errors import ParamsError
 from outcrop.settings import Section
 
 Array = NDArray[np.float64]
+#: What a user can say of a site, with the unit, and the lowest and the highest value that is possible.
+INPUTS = {
+    "depth": ("m", (0, math.inf)),
+    "porosity": ("1", (0, 1)),
+    "application_rate": ("t/ha", (0, math.inf)),
+    "grain": ("um", (1e-3, math.inf)),
+    "temperature": ("C", (-50, 150)),
+    "ph": ("1", (0, 14)),
+    "losses": ("1", (0, 1)),
+    "emissions": ("t/t", (0, math.inf)),
+}
 
 
 class Quantity(Section):
@@ -78,3 +90,17 @@ def parse_given(text: str, option: str, unit: str, bounds: Sequence[float]) -> Q
     if high == 1 and sd and sd**2 >= value * (1 - value):
         raise ParamsError(f"{text} reaches beyond 0 and 1", where=option, remedy="give a smaller uncertainty")
     return Quantity(value=value, sd=sd, unit=unit, source="given by the user")
+
+
+def parse_inputs(texts: Mapping[str, str | float | None], prefix: str) -> dict[str, Quantity]:
+    """Those of `INPUTS` that a user gives; ``prefix`` stands before their names in errors, ``--`` of an option.
+
+    Raises
+    ------
+    ParamsError : one is no number, or one that cannot be.
+    """
+    return {
+        name: parse_given(str(texts[name]), prefix + (name.replace("_", "-") if prefix == "--" else name), *limits)
+        for name, limits in INPUTS.items()
+        if texts.get(name) is not None
+    }

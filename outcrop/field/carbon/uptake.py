@@ -54,6 +54,14 @@ class Given:
         given = {name: getattr(self, name) for name in names}
         object.__setattr__(self, "quantities", {name: one for name, one in given.items() if one is not None})
 
+    @classmethod
+    def of(
+        cls, told: Mapping[str, Quantity], pathway: Pathway, feedstock: tuple[str, ...] = (), years: float = 1.0
+    ) -> "Given":
+        """From the `INPUTS` that a user gave."""
+        named = {"application" if name == "application_rate" else name: one for name, one in told.items()}
+        return cls(pathway, feedstock=feedstock, years=years, **named)
+
 
 @dataclass(frozen=True)
 class Rocks:

@@ -1,0 +1,55 @@
+"""Measure what monitoring can tell of drift from few dates, and write docs/monitoring.md.
+
+python -m benchmarks.monitoring
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import drifting
+from benchmarks.documents import fill
+from outcrop.field.drift import FEWEST, Measured
+from outcrop.params import Monitor, load_params
+from tasks.notices import DRIFT, EXPIRED
+from tasks.progress import Progress
+from tasks.workspace import find_workspace
+
+HERE = Path(__file__).parent
+#: Earlier dates that a scene is compared with.
+DATES = (1, 2, 4)
+
+
+def main() -> None:
+    """Measure, print what was found, and write the document."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring", description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, help="folder of the document; default: docs")
+    asked, workspace = parser.parse_args(), find_workspace(HERE)
+    params = load_params(workspace.params).monitor
+    rates = {}
+    with Progress("Drifting", len(DATES)) as bar:
+        for dates in DATES:
+            rates[dates] = drifting.measure_drift(dates, Measured(params.gain, params.shift_nm, params.new))
+            bar.advance(1)
+    print(json.dumps(rates))
+    print(write(params, rates, asked.output or workspace.root / "docs"))
+
+
+def write(params: Monitor, rates: dict[int, dict[str, Any]], folder: Path) -> Path:
+    """Write the document."""
+    text = fill(
+        "monitoring.md.j2",
+        params=params,
+        rates=rates,
+        fewest=FEWEST,
+        drifting=vars(drifting),
+        events={"drift": DRIFT, "expired": EXPIRED},
+    )
+    path = folder / "monitoring.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the estimates of a site rest on, whoever looks at it: what the parameters say, and a model that was tested."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from outcrop.errors import ModelError, ParamsError
+from outcrop.field.carbon.potentials import Pathway
+from outcrop.field.carbon.quantities import parse_inputs
+from outcrop.field.carbon.uptake import Given
+from outcrop.field.exported import Export
+from outcrop.params import Monitor
+
+
+def given_of(params: Monitor, classes: Sequence[str]) -> Given:
+    """What the parameters say of the estimate.
+
+    Raises
+    ------
+    ParamsError : they name a class that the survey does not have, or lack what the estimate needs.
+    """
+    for section in ("feedstock", "products"):
+        if unknown := [name for name in getattr(params, section) if name not in classes]:
+            raise ParamsError(
+                f"`monitor.{section}` names {unknown[0]}, which is no class of the survey",
+                remedy=f"choose among {', '.join(classes)}",
+            )
+    if params.profile != "legacy" and not {"depth", "application_rate"} & set(params.inputs):
+        raise ParamsError(
+            "it is not said how deep the rock lies, or how much of it was spread",
+            where="monitor.inputs",
+            remedy="say so in the survey's `params`, such as `monitor: {inputs: {depth: 0.5+-0.1}}`",
+        )
+    told = parse_inputs(params.inputs, "monitor.inputs.")
+    return Given.of(told, Pathway(params.pathway), params.feedstock, params.years)
+
+
+def check_export(export: Export, survey: str, folder: Path) -> None:
+    """Whether an export is of the survey, and knows how often its model errs.
+
+    Raises
+    ------
+    ModelError : it is not, or does not.
+    """
+    if export.profile.survey != survey:
+        raise ModelError(
+            f"the model is of the survey {export.profile.survey}, not of {survey}",
+            where=folder,
+            remedy="choose another with --model",
+        )
+    if export.confusion is None:
+        raise ModelError(
+            "it is not known how often the model errs", where=folder, remedy="take one that `outcrop retrain` evaluated"
+        )
