@@ -41,7 +41,12 @@ def make(folder: Path) -> Bench:
     """The tiny survey, to be retrained every minute."""
     bench = make_bench(folder)
     resting = dict.fromkeys(("new_data", "recovered", "drift", "promotion"), REST)
-    bench.tiny.entries["params"]["serve"] = {"retrain": "* * * * *", "watch": None, "rest_hours": resting}
+    bench.tiny.entries["params"]["serve"] = {
+        "retrain": "* * * * *",
+        "watch": None,
+        "monitor": None,
+        "rest_hours": resting,
+    }
     bench.write_survey()
     return bench
 
@@ -63,24 +68,25 @@ def runs(served: Served, *states: str) -> list[dict[str, Any]]:
 
 def done(served: Served, by: str | None = None) -> list[dict[str, Any]]:
     """The retrainings that have completed, and were not superfluous; ``by`` what they were started."""
-    return [
-        run
-        for run in runs(served, "COMPLETED")
-        if run["state_name"] == "Completed"
-        and "survey" in run["parameters"]
-        and "model" not in run["parameters"]
-        and by in (None, (run["created_by"] or {}).get("type"))
-    ]
+    ended = [run for run in runs(served, "COMPLETED") if run["state_name"] == "Completed"]
+    return [run for run in ended if is_retraining(run) and by in (None, creator(run))]
+
+
+def is_retraining(run: dict[str, Any]) -> bool:
+    """Whether a run is one of `retrain`, which is told the survey alone."""
+    return set(run["parameters"]) == {"survey"}
+
+
+def creator(run: dict[str, Any]) -> str | None:
+    """What has started a run: SCHEDULE, AUTOMATION, ..."""
+    made: str | None = (run["created_by"] or {}).get("type")
+    return made
 
 
 def triggered(served: Served) -> list[dict[str, Any]]:
     """All retrainings that an event has started, in whatever state."""
     everything = ask(served, "flow_runs", flow_runs={"deployment_id": {"is_null_": False}})
-    return [
-        run
-        for run in everything
-        if (run["created_by"] or {}).get("type") == "AUTOMATION" and "model" not in run["parameters"]
-    ]
+    return [run for run in everything if is_retraining(run) and creator(run) == "AUTOMATION"]
 
 
 def emit(bench: Bench, served: Served) -> None:
