@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results ladder bench simulation onboarding carbon audit clean
+.PHONY: demo test lint results ladder bench simulation onboarding carbon audit operations clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -51,6 +51,10 @@ carbon: $(VENV)/installed
 # The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
 audit: $(VENV)/installed
 	python -m benchmarks.audit
+
+# The figures of docs/operations.md: commands that are killed, a service that is; resumes where it stopped.
+operations: $(VENV)/installed
+	python -m benchmarks.operations
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outcrop needs Python 3.11 or newer; set PYTHON=")'

@@ -10,15 +10,17 @@ import yaml
 from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.surveys import Survey, load_survey
-from tasks.announce import DRIFT, NEW_DATA, PROMOTION, RECOVERED, about
+from tasks.announce import NEW_DATA, PROMOTION, RECOVERED, about
+from tasks.notices import DRIFT, EXPIRED
 from tasks.workspace import Workspace
 
 #: What every deployment is tagged with.
 TAG = "outcrop"
 #: The module of the flows, and the environment variable that says where a work pool's machines have the workspace.
 FLOWS, PLACE = "flows.served", "OUTCROP_WORKSPACE"
-#: What a flow may announce. With `TRIGGERS` it says what can start what: there must be no way back.
-ANNOUNCES = {"watch": (NEW_DATA, RECOVERED), "monitor": (DRIFT,), "retrain": (PROMOTION,)}
+#: What a flow may announce. With `TRIGGERS` it says what can start what: there must be no way back. Labels that have
+#: expired start nothing: somebody must go and take new ones.
+ANNOUNCES = {"watch": (NEW_DATA, RECOVERED), "monitor": (DRIFT, EXPIRED), "retrain": (PROMOTION,)}
 #: Which flow an announcement starts, and which key of `serve.rest_hours` says for how long it then rests.
 TRIGGERS = {
     NEW_DATA: ("retrain", "new_data"),
@@ -111,6 +113,7 @@ def _of_survey(survey: Survey, params: Params, place: str) -> Iterator[Deploymen
 
     yield deployment("retrain", cron=serve.retrain)
     yield deployment("watch", cron=serve.watch)
+    yield from (deployment("monitor", f"{name}-{site}", serve.monitor, site=site) for site in survey.sites)
     yield deployment("onboard")
     yield deployment("audit", model=f"{name}-student@champion")
 

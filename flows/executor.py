@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -19,7 +20,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.runner import Runner
 from prefect.schedules import Cron
-from prefect.states import Cancelled, Scheduled
+from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.types.entrypoint import EntrypointType
 
 from flows.deployments import FLOWS, TAG, Deployment, plan
@@ -30,6 +31,8 @@ from tasks.workspace import find_workspace
 
 #: Seconds between looks for runs that are due.
 LOOK = 3
+#: States of what a killed service was about.
+UNDER_WAY = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 #: Runs at most that are asked for at once.
 MANY = 200
 
@@ -71,10 +74,12 @@ async def _pause_others(client: PrefectClient, ours: Sequence[UUID]) -> None:
 async def take_up(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]:
     """Schedule again what was under way when a service was killed: finished steps are not repeated."""
     taken = []
-    for run in await _runs(client, ours, StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
+    for run in await _runs(client, UNDER_WAY, deployment_id={"any_": list(ours)}):
         if run.state_type is StateType.CANCELLING:
             await client.set_flow_run_state(run.id, Cancelled(), force=True)
             continue
+        for within in await _runs(client, UNDER_WAY, parent_flow_run_id={"any_": [run.id]}):
+            await client.set_flow_run_state(within.id, Crashed(), force=True)  # else it would be waited for
         again = Scheduled(scheduled_time=datetime.now(UTC), message="the service was ended while this was under way")
         await client.set_flow_run_state(run.id, again, force=True)
         taken.append(run.id)
@@ -84,7 +89,7 @@ async def take_up(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]:
 async def skip_missed(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]:
     """Of what a schedule has made due while no service ran, the last run of a deployment makes up for all."""
     now, seen, skipped = datetime.now(UTC), set(), []
-    for run in await _runs(client, ours, StateType.SCHEDULED):
+    for run in await _runs(client, (StateType.SCHEDULED,), deployment_id={"any_": list(ours)}):
         if not run.auto_scheduled or run.run_count or run.expected_start_time is None or run.expected_start_time > now:
             continue
         if run.deployment_id in seen:
@@ -94,11 +99,9 @@ async def skip_missed(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]
     return skipped
 
 
-async def _runs(client: PrefectClient, deployments: Sequence[UUID], *states: StateType) -> list[FlowRun]:
-    """The runs of some deployments in some states, the latest first."""
-    wanted = FlowRunFilter.model_validate(
-        {"deployment_id": {"any_": list(deployments)}, "state": {"type": {"any_": list(states)}}}
-    )
+async def _runs(client: PrefectClient, states: Sequence[StateType], **which: Any) -> list[FlowRun]:
+    """Runs in some states, the latest first; ``which`` are further filters of Prefect's."""
+    wanted = FlowRunFilter.model_validate({**which, "state": {"type": {"any_": list(states)}}})
     found: list[FlowRun] = []
     while True:
         some = await client.read_flow_runs(

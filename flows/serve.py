@@ -45,10 +45,10 @@ def run_serve(workspace: Workspace, asked: Asked, ready: Callable[[Service], Non
     SurveyError, ParamsError : what is to be served cannot be used.
     """
     plan(workspace, asked.surveys)
-    os.umask(0o077)  # databases and logs are for their owner alone
-    workspace.state.chmod(0o700)
     lock = held(workspace.state / "serve.lock", "this workspace is served already", workspace.root)
     with lock, _asked_to_end() as ended:
+        os.umask(0o077)  # databases and logs are for their owner alone
+        workspace.state.chmod(0o700)
         if earlier := noted_service(workspace):
             kill_all(earlier.word)  # it was killed, its processes were not
         word = uuid.uuid4().hex

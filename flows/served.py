@@ -38,6 +38,23 @@ def retrain(survey: str, changes: dict[str, Any] | None = None) -> Any:
 
 
 @flow
+def monitor(
+    survey: str,
+    site: str,
+    model: str = "student@champion",
+    scene: str | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Any:
+    """Look at the newest scene of a site: what its rock could take up, what has changed, what has drifted."""
+    workspace = here()
+    from flows.monitor import Asked, run_monitor
+    from tasks.bulletin import sentences
+
+    result = run_monitor(workspace, workspace.root / survey, Asked(site, model, scene), changes or {})
+    return told(f"{' '.join(sentences(result).values())} Report: {result['report']}")
+
+
+@flow
 def onboard(
     survey: str,
     site: str,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.options import HERE, Json, Where, open_workspace, show_json
+from tasks.workspace import find_workspace
 
 app = typer.Typer(rich_markup_mode="markdown")
 
@@ -42,7 +43,8 @@ def serve(
 
         OUTCROP_DATABASE=postgresql://prefect@127.0.0.1/prefect outcrop serve
     """
-    workspace = open_workspace(where)
+    workspace = find_workspace(where)
+    workspace.prepare()
     from flows.serve import Asked, run_serve
     from tasks.progress import CONSOLE
     from tasks.service import Service

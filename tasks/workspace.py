@@ -90,8 +90,9 @@ class Workspace:
         WorkspaceError : the folder cannot be written.
         """
         try:
+            self.state.mkdir(mode=0o700, exist_ok=True)
             for name in ("steps", "work", "reports", "artifacts"):
-                (self.state / name).mkdir(parents=True, exist_ok=True)
+                (self.state / name).mkdir(exist_ok=True)
         except OSError as cause:
             raise WorkspaceError(
                 "the workspace cannot be written", where=self.state, remedy="check its permissions and free space"
@@ -99,6 +100,8 @@ class Workspace:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
+        if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+            os.environ.setdefault("PREFECT_API_AUTH_STRING", password)  # what our server asks for, we bring
         # Prefect asks for results by absolute path; they belong to this workspace like its other stores.
         os.environ.setdefault("PREFECT_LOCAL_STORAGE_PATH", str(self.state / "prefect" / "results"))
 

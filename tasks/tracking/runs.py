@@ -76,7 +76,7 @@ class Tracker:
         found = self.client.search_runs([self.experiment], f"attributes.run_name = '{name}'", max_results=1000)
         if not found:
             return None
-        last = max(found, key=lambda run: float(run.data.tags.get(BEGUN, 0)))
+        last = max(found, key=lambda run: float(run.data.tags.get(BEGUN, run.info.start_time / 1000)))
         sites = {tag.removeprefix(SITE): value for tag, value in last.data.tags.items() if tag.startswith(SITE)}
         unfit = f"tags.`{PARENT}` = '{last.info.run_id}' and tags.`{VALIDATION}` = 'critical'"
         refused = last.info.status == "FAILED" and bool(self.client.search_runs([self.experiment], unfit))

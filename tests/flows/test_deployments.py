@@ -16,7 +16,11 @@ HERE = Workspace(PROJECT)
 
 @pytest.fixture(scope="module")
 def planned() -> dict[str, Deployment]:
-    return {each.flow: each for each in plan(HERE, [HERE.default_survey])}
+    return {each.flow: each for each in everything()}
+
+
+def everything() -> list[Deployment]:
+    return plan(HERE, [HERE.default_survey])
 
 
 def test_no_announcement_can_start_what_announces_it() -> None:
@@ -25,6 +29,12 @@ def test_no_announcement_can_start_what_announces_it() -> None:
     ]
     assert nx.is_directed_acyclic_graph(nx.DiGraph(started))
     assert {event for events in ANNOUNCES.values() for event in events} >= set(TRIGGERS)
+
+
+def test_every_site_is_monitored() -> None:
+    sites = yaml.safe_load(HERE.default_survey.read_text())["sites"]
+    found = {each.parameters["site"]: each.name for each in everything() if each.flow == "monitor"}
+    assert found == {site: f"simulated-{site}" for site in sites}
 
 
 def test_every_trigger_rests_after_it_has_fired(planned: dict[str, Deployment]) -> None:
@@ -39,7 +49,7 @@ def test_every_trigger_rests_after_it_has_fired(planned: dict[str, Deployment]) 
 def test_schedules_are_those_of_the_parameters(planned: dict[str, Deployment]) -> None:
     asked = yaml.safe_load((PROJECT / "params.yaml").read_text())["serve"]
     assert {flow: each.cron for flow, each in planned.items() if each.cron} == {
-        flow: asked[flow] for flow in ("retrain", "watch")
+        flow: asked[flow] for flow in ("retrain", "watch", "monitor")
     }
     assert {each.timezone for each in planned.values()} == {asked["timezone"]}
 
@@ -49,8 +59,8 @@ def test_parameters_are_the_same_on_every_machine(planned: dict[str, Deployment]
     assert planned["audit"].parameters["model"] == "simulated-student@champion"
 
 
-def test_the_file_for_a_work_pool_is_the_one_in_the_repository(planned: dict[str, Deployment]) -> None:
-    assert (PROJECT / "prefect.yaml").read_text() == prefect_file(list(planned.values()), "outcrop")
+def test_the_file_for_a_work_pool_is_the_one_in_the_repository() -> None:
+    assert (PROJECT / "prefect.yaml").read_text() == prefect_file(everything(), "outcrop")
 
 
 def test_what_cannot_be_served_is_refused(tiny_survey: TinySurvey, tmp_path: Path) -> None:

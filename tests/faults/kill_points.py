@@ -1,0 +1,123 @@
+"""Kill a command at points all over it, run it again, and compare with what nobody disturbed.
+
+    python tests/faults/kill_points.py [--command retrain] [--points 40] [--rounds 3] [--seed 7] [--output FILE]
+
+Each point has a workspace of its own, on the tiny survey. All runs speak to one Prefect server, which is not killed.
+Prints one JSON object; what is in ``output`` already is not done again. Exit code 1 where something differed.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS / "faults")]
+
+from benches import Bench, copy_bench, make_bench  # noqa: E402
+from remains import differences, remains  # noqa: E402
+from services import free_port  # noqa: E402
+from strikes import Strike, choose, struck  # noqa: E402
+
+from tasks.processes import kill_all  # noqa: E402
+from tasks.servers import prefect_server  # noqa: E402
+from tasks.workspace import ENVIRONMENT, Workspace  # noqa: E402
+
+#: What each command imports, except Prefect: that reads the environment when it is imported.
+HEAVY = {
+    "retrain": ("great_expectations", "matplotlib.pyplot", "mlflow.pyfunc", "sklearn.ensemble", "torch"),
+    "ingest": ("tasks.data", "outcrop.survey.surveys"),
+}
+
+
+@contextmanager
+def one_server(folder: Path) -> Iterator[None]:
+    """A Prefect server for all runs."""
+    word = f"kill-points-{os.getpid()}"
+    workspace = Workspace(folder)
+    os.environ["PREFECT_HOME"] = str(folder / "prefect")
+    server = prefect_server(workspace, word, free_port(), None)
+    server.process.start()
+    try:
+        server.wait(Event())
+        os.environ["PREFECT_API_URL"] = f"{server.url}/api"
+        yield
+    finally:
+        server.process.end()
+        kill_all(word)
+
+
+def run(command: str, bench: Bench, strike: Strike | None, touches: Path | None = None) -> int:
+    """The command on the bench's survey; gives the signal that ended it."""
+    about = ["--survey"] if command == "retrain" else []
+    words = [command, *about, str(bench.survey), "--json"]
+    return struck(bench, words, strike, bench.root.parent / "said", touches)
+
+
+def kill_and_compare(
+    command: str, pristine: Bench, whole: dict[str, Any], strike: Strike, folder: Path
+) -> dict[str, Any]:
+    """Kill, run again, and tell what is not as it should be."""
+    started = time.perf_counter()
+    bench = copy_bench(pristine, folder)
+    bench.write_survey()
+    ended = run(command, bench, strike)
+    again = run(command, bench, None)
+    found = remains(bench, folder / "said")
+    shutil.rmtree(folder)
+    return {
+        "touch": strike.touch,
+        "occurrence": strike.occurrence,
+        "killed": ended == 9,
+        "again": again,
+        "differs": differences(whole, found),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def main(command: str, points: int, rounds: int, seed: int, output: Path | None) -> int:
+    """Do all rounds; gives the exit code."""
+    os.environ.update(ENVIRONMENT)
+    for name in HEAVY[command]:
+        import_module(name)
+    done: list[dict[str, Any]] = json.loads(output.read_text())["points"] if output and output.is_file() else []
+    with tempfile.TemporaryDirectory() as scratch, one_server(Path(scratch)) if command == "retrain" else nullcontext():
+        folder = Path(scratch)
+        pristine = make_bench(folder / "pristine")
+        bench = copy_bench(pristine, folder / "whole")
+        bench.write_survey()
+        run(command, bench, None, folder / "touches.json")
+        whole, touches = remains(bench, folder / "whole" / "said"), json.loads((folder / "touches.json").read_text())
+        told = {"touches": len(touches), "kinds": len(set(touches)), "rounds": rounds, "seed": seed}
+        for number in range(rounds):
+            for place, strike in enumerate(choose(touches, points, random.Random(seed + number).randrange)):
+                if any((each["round"], each["place"]) == (number, place) for each in done):
+                    continue
+                found = kill_and_compare(command, pristine, whole, strike, folder / f"{number}-{place}")
+                done.append({"round": number, "place": place, **found})
+                print(done[-1], file=sys.stderr, flush=True)
+                if output:
+                    output.write_text(json.dumps({**told, "points": done}, indent=1))
+    print(json.dumps({**told, "points": done}))
+    return int(any(each["differs"] for each in done))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--command", choices=HEAVY, default="retrain")
+    parser.add_argument("--points", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--output", type=Path)
+    asked = parser.parse_args()
+    sys.exit(main(asked.command, asked.points, asked.rounds, asked.seed, asked.output))
