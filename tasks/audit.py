@@ -5,13 +5,14 @@ from tempfile import TemporaryDirectory
 
 from outcrop.errors import OutcropError, RecordError
 from outcrop.record.archives import SIGNATURES
-from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger
+from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger, in_words
 from outcrop.record.lineages import Lineage
 from outcrop.record.signatures import check_signature, fingerprint
 from tasks.custody import check_sites
+from tasks.pinning import Pins, check_blocks
 from tasks.promote import CHAMPION, last_promotion, signed_files
 from tasks.records import archive_of
-from tasks.reevaluate import check_blocks, check_scores, in_words, pin
+from tasks.reevaluate import check_scores
 from tasks.registrations import check_metrics, check_registry
 from tasks.replay import check_replay
 from tasks.tracking import Registry
@@ -126,17 +127,15 @@ def measure_again(
     if not whole:
         audit.skip("metrics", "measured again", "the sites are not whole")
         return
-    evaluations = list(chain.records("evaluation"))
-    record = evaluations[-1][1] if evaluations else chain.lineage.records.get(chain.subject)
-    if record is None:
+    if chain.subject not in chain.lineage.records:
         audit.skip("metrics", "measured again", "the model's record cannot be read")
         return
     try:
-        pinned = pin(record, chain, workspace, scratch)
-        check_blocks(audit, chain, pinned)
-        check_scores(audit, chain, pinned, archive_of(workspace), scratch)
+        pins = Pins(chain, workspace, scratch)
+        check_blocks(audit, chain, pins)
+        check_scores(audit, chain, pins, archive_of(workspace), scratch)
         if replay:
-            check_replay(audit, chain, pinned, workspace, scratch)
+            check_replay(audit, chain, pins, workspace, scratch)
     except OutcropError as error:
         audit.skip("metrics", "measured again", in_words(error))
     except (OSError, KeyError) as error:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from clouds import write_points
 from conftest import CRS, PROJECT, TinySurvey
+from onnx import helper
 
 from outcrop.errors import OutcropError
 from outcrop.record.archives import Archive
@@ -130,6 +132,47 @@ def survey_text(text: str) -> Callable[[TinySurvey, Path], object]:
     return strike
 
 
+def pickled_graph(tiny: TinySurvey, trace: Path) -> object:
+    from outcrop.field.exported import open_graph
+
+    (tiny.raw / "graph.onnx").write_bytes(pickle.dumps(Bomb(trace)))
+    return open_graph(tiny.raw / "graph.onnx")
+
+
+def onnx_outside(location: str, *, inside: bool = False) -> Callable[[TinySurvey, Path], object]:
+    """A graph whose weights lie in another file; ``inside``: in the branch of a node."""
+
+    def strike(tiny: TinySurvey, trace: Path) -> object:
+        import onnxruntime
+
+        from outcrop.field.exported import open_graph
+
+        def run(*arguments: object) -> None:
+            trace.mkdir()
+
+        path = tiny.raw / "graph.onnx"
+        onnx.save(_graph_outside(location, inside=inside), path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(onnxruntime, "InferenceSession", run)  # it must not come to that
+            return open_graph(path)
+
+    return strike
+
+
+def _graph_outside(location: str, *, inside: bool) -> onnx.ModelProto:
+    weights = helper.make_tensor("weights", onnx.TensorProto.FLOAT, [1], [0.0])
+    weights.ClearField("float_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    out = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["weights"], ["out"])], "g", [], [out], [weights])
+    if inside:
+        asked = helper.make_tensor_value_info("asked", onnx.TensorProto.BOOL, [])
+        branch = helper.make_node("If", ["asked"], ["out"], then_branch=graph, else_branch=graph)
+        graph = helper.make_graph([branch], "outer", [asked], [out])
+    return helper.make_model(graph)
+
+
 def raster(content: str) -> Callable[[TinySurvey, Path], object]:
     def strike(tiny: TinySurvey, trace: Path) -> object:
         (tiny.raw / "first" / "rgb.tif").write_text(content)
@@ -220,6 +263,12 @@ ATTACKS = [
     Attack("a pickle in the place of weights", pickled_weights, "missing or damaged"),
     Attack("a torch checkpoint in the place of an unfinished training", torch_checkpoint, "not gone on with"),
     Attack("pickled arrays in the place of scores", pickled_arrays, "allow_pickle=False"),
+    Attack("an ONNX graph whose weights lie above it", onnx_outside("../weights"), "from another file, `../weights`"),
+    Attack(
+        "an ONNX graph that names an absolute path", onnx_outside("/etc/passwd"), "from another file, `/etc/passwd`"
+    ),
+    Attack("an ONNX graph with such weights in a branch", onnx_outside("../weights", inside=True), "from another file"),
+    Attack("a pickle in the place of an ONNX graph", pickled_graph, "cannot read the graph"),
     Attack("a STAC item whose asset lies above its site", stac(href="../../../raw/first/rgb.tif"), "inside the site"),
     Attack("a STAC item with an absolute path", stac(href="/etc/passwd"), "inside the site"),
     Attack("a STAC item with a URL", stac(href="https://example.org/rgb.tif"), "inside the site"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
 
+from outcrop.errors import OutcropError
 from outcrop.record.archives import Archive, is_intact
 from outcrop.record.commits import file_at, has_commit, is_checkout
 from outcrop.record.digests import digest_bytes, digest_value
@@ -16,6 +17,8 @@ from outcrop.record.records import Record
 Status = Literal["ok", "failed", "not possible"]
 #: Kinds of records that tell of a model without being made into another: an audit looks at them too.
 TELLING = ("evaluation", "choose", "promotion", "refusal", "export")
+#: The same, of the model that they were given as the one that was adapted; its source has other records.
+TELLING_ADAPTED = ("appraise", "decide")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Chain:
     def of(cls, lineage: Lineage, subject: str) -> "Chain":
         """The chain of a record that the ledger names."""
         children = lineage.graph.successors(subject) if subject in lineage.graph else ()
-        telling = [name for name in children if name in lineage.records and lineage.records[name].kind in TELLING]
+        telling = [name for name in children if _tells(lineage.records.get(name), subject)]
         ancestors = lineage.ancestors(subject) if subject in lineage.graph else []
         return cls(subject, tuple(ancestors), tuple(telling), lineage)
 
@@ -80,6 +83,18 @@ class Chain:
             record = self.lineage.records.get(name)
             if record is not None and (not kinds or record.kind in kinds):
                 yield name, record
+
+
+def _tells(record: Record | None, subject: str) -> bool:
+    """Whether a record tells of a model that it was given."""
+    if record is None:
+        return False
+    return record.kind in TELLING or (record.kind in TELLING_ADAPTED and record.inputs.get("adapted") == subject)
+
+
+def in_words(error: OutcropError) -> str:
+    """An error as the finding of a check."""
+    return str(error).removesuffix(".")
 
 
 def check_ledger(audit: Audit, archive: Archive) -> None:
