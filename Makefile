@@ -40,7 +40,7 @@ onboarding: $(VENV)/installed
 simulation: $(VENV)/installed
 	python -m benchmarks.simulation
 
-# The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
+# The figures of docs/audit.md; resumes where it stopped. Trains in a clone of the last commit: commit first.
 audit: $(VENV)/installed
 	python -m benchmarks.audit
 

@@ -11,7 +11,7 @@ from outcrop.record.audits import Audit, Chain, in_words
 from outcrop.record.digests import digest_file
 from outcrop.record.records import Record
 from tasks.data import ByteStore, md5_of, recorded_hashes
-from tasks.keeping import RAW
+from tasks.facts import RAW
 from tasks.workspace import Workspace
 
 

@@ -1,6 +1,5 @@
 """What the flows record of themselves: the sites they start from, and every step they run."""
 
-import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +12,11 @@ from outcrop.record.digests import digest_folder
 from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile
 from outcrop.settings import merge
-from outcrop.survey.census import Census, load_census
-from outcrop.survey.sites import SPLITS, Site
+from outcrop.survey.census import load_census
+from outcrop.survey.sites import Site
 from tasks.adapt import Newcomer
 from tasks.data import tracked_files
+from tasks.facts import RAW, block_names, label_files
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
 from tasks.raw import Origin
@@ -34,10 +34,6 @@ KINDS = {
     "distil": "model",
     "adapt": "model",
 }
-#: The fact of a dataset that tells of its raw files.
-RAW = "raw"
-#: What the labels of an onboarded site are called among a record's files, without their ending.
-LABELS = "labels"
 #: The page tells of what is recorded; it is no part of it.
 UNRECORDED = ("report",)
 
@@ -64,7 +60,7 @@ def keep_step(
     for given in inputs.values():
         if isinstance(given, Newcomer):
             parents |= given.records
-            labels = label_files(given.labels)
+            labels, title = label_files(given.labels), f"{title} {given.site}"
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
     if search:
@@ -98,12 +94,6 @@ def keep_step(
     )
     job.tracker.of(made.run_id).tags({RECORD: record})
     return record
-
-
-def label_files(labels: Path) -> dict[str, Path]:
-    """The files of labels that a site was onboarded with: one, or a Shapefile's, as `labels` with their endings."""
-    beside = labels.parent.glob(f"{glob.escape(labels.stem)}.*") if labels.suffix.lower() == ".shp" else (labels,)
-    return {f"{LABELS}{path.suffix.lower()}": path for path in beside}
 
 
 def keep_search(job: Job, found: Result, context: str, census: Reference, guides: Sequence[Reference]) -> str:
@@ -140,17 +130,6 @@ def search_behind(job: Job, changes: Mapping[str, Any]) -> str | None:
         if record.survey == job.survey.survey and winner and merge(changes, winner) == changes:
             return entry.record
     return None
-
-
-def block_names(sites: Sequence[Site], census: Census) -> dict[str, list[str]]:
-    """The blocks of every split, as `site/scene:row,column` of their first cell."""
-    found: dict[str, list[str]] = {}
-    for split in SPLITS:
-        blocks = [census.blocks[place] for place in census.of_split(split)]
-        found[split] = [
-            f"{sites[b.site].name}/{sites[b.site].scenes[b.scene].id}:{b.tile.row},{b.tile.col}" for b in blocks
-        ]
-    return found
 
 
 def keep_site(job: Job, site: Site) -> str:

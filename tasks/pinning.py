@@ -3,22 +3,30 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
 
 from outcrop.errors import ParamsError, SurveyError
+from outcrop.learning.devices import device_kind
 from outcrop.learning.material import Material
 from outcrop.params import Params
 from outcrop.record.audits import Audit, Chain, locate
 from outcrop.record.records import Record
 from outcrop.settings import build, merge, read_yaml
+from outcrop.survey.cells import CellReader
 from outcrop.survey.census import Census, load_census, take_census
 from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import Site, read_site
 from outcrop.survey.surveys import Survey
-from tasks.keeping import block_names
+from tasks.facts import block_names, files_digest
 from tasks.records import archive_of
-from tasks.validate import files_digest
 from tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,25 @@ class Pinned:
     census: Census
 
     def material(self, work: Path) -> Material:
-        """The material of a training or an evaluation."""
+        """The material of a training."""
         return Material.gather(self.survey.survey, self.sites, self.census, self.params, work)
+
+    def to_score(self, work: Path) -> Material:
+        """The material of an evaluation."""
+        if device_kind() != "cpu":
+            return self.material(work)
+        reader = CellReader(self.sites, self.census)
+        return Material(self.survey.survey, self.sites, self.census, self.params, work, cast("Fabric", Cpu()), reader)
+
+
+class Cpu:
+    """What scoring asks of Lightning's Fabric, without the seconds that it takes to import that."""
+
+    device = torch.device("cpu")
+
+    def to_device(self, network: nn.Module) -> nn.Module:
+        """The network, where it computes."""
+        return network.to(self.device)
 
 
 class Pins:

@@ -78,7 +78,7 @@ class Again:
         for earlier, scored in self._scored:
             if earlier.census is pinned.census and earlier.params.evaluate == pinned.params.evaluate:
                 return scored
-        scored = score_network(pinned.material(self._work), self._model)
+        scored = score_network(pinned.to_score(self._work), self._model)
         self._scored.append((pinned, scored))
         return scored
 

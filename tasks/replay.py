@@ -20,7 +20,7 @@ from outcrop.record.provenance import code_digest
 from outcrop.record.records import Making, Record
 from outcrop.settings import merge
 from tasks.adapt import fit, look, read_usable
-from tasks.keeping import LABELS
+from tasks.facts import LABELS
 from tasks.learning import EpochBar
 from tasks.pinning import Pins
 from tasks.records import archive_of

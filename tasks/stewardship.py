@@ -6,7 +6,7 @@ from outcrop.errors import RecordError
 from outcrop.record.lineages import DECISIONS, Lineage
 from outcrop.record.records import Record
 from tasks.audit import find_subject
-from tasks.promote import Decision, crown, settled_champion
+from tasks.champions import Decision, crown, settled_champion
 from tasks.records import archive_of, keep
 from tasks.tracking import CHAMPION, Registry, Version
 from tasks.workspace import Workspace

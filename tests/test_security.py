@@ -7,18 +7,22 @@ import json
 import os
 import pickle  # noqa: TID251 (an attacker's tool)
 import pickletools
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import geopandas as gpd
 import numpy as np
 import onnx
 import pytest
+import shapely
 import torch
 from clouds import write_points
-from conftest import CRS, PROJECT, TinySurvey
+from conftest import CRS, EAST, NORTH, PROJECT, TinySurvey
 from onnx import helper
 
 from outcrop.errors import OutcropError
@@ -202,6 +206,37 @@ def zip_bomb(path: Path) -> None:
             member.write(bytes(1_000_000))
 
 
+def endless_view(path: Path) -> None:
+    """A GeoPackage of some kilobytes whose only layer is a view that has rows without end."""
+    _with_layer(
+        path,
+        "CREATE VIEW layer AS WITH RECURSIVE n(fid) AS (SELECT 1 UNION ALL SELECT fid + 1 FROM n) "
+        "SELECT n.fid, rock, geom FROM n, stored",
+    )
+
+
+def computed_column(path: Path) -> None:
+    """A GeoPackage with a column that is computed of nothing: here a little, but it may be a gigabyte a row."""
+    _with_layer(
+        path,
+        "CREATE TABLE layer (fid INTEGER PRIMARY KEY, geom BLOB, rock TEXT AS (hex(zeroblob(1000))))",
+        "INSERT INTO layer (fid, geom) SELECT fid, geom FROM stored",
+    )
+
+
+def _with_layer(path: Path, *statements: str) -> None:
+    """A GeoPackage with the polygons of the table ``stored``, which serve a layer that is made up."""
+    shape = shapely.box(EAST, NORTH - 100, EAST + 100, NORTH)
+    gpd.GeoDataFrame({"rock": ["basalt"]}, geometry=[shape], crs=CRS).to_file(path, layer="stored")
+    with closing(sqlite3.connect(path)) as database:
+        for statement in (*statements, *(f"UPDATE {table} SET table_name = 'layer'" for table in TABLES)):
+            database.execute(statement)
+        database.commit()
+
+
+TABLES = ("gpkg_contents", "gpkg_geometry_columns")
+
+
 def xml_bomb(path: Path) -> None:
     """Entities that expand ten to the ninth times, as KML."""
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
@@ -285,6 +320,16 @@ ATTACKS = [
         "a zip bomb as a GeoPackage",
         entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: zip_bomb(f / "b.gpkg")),
         "b.gpkg",
+    ),
+    Attack(
+        "a GeoPackage whose layer has rows without end",
+        entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: endless_view(f / "b.gpkg")),
+        "the layer `layer` is computed",
+    ),
+    Attack(
+        "a GeoPackage with a column that is computed",
+        entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: computed_column(f / "b.gpkg")),
+        "the column `rock` is computed",
     ),
     Attack(
         "an XML bomb as GeoJSON",

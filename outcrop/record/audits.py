@@ -115,10 +115,10 @@ def check_graph(audit: Audit, chain: Chain) -> None:
     audit.ask("records", "records", damaged + unentered, f"{len(lineage.records)} records are as they were written")
     audit.ask("records", "no gap", _gaps(chain), "the walk ends at sites")
     audit.ask("records", "keys", _key_faults(chain), "what each step says it was made from is what its key was made of")
-    audit.ask("records", "one vocabulary", _vocabularies(chain))
+    audit.ask("records", "one vocabulary", _vocabularies(chain), "sites and models know the same classes")
     retracted = lineage.retracted(chain.subject)
     told = [f"{retracted.name} was retracted: {retracted.facts.get('because')}"] if retracted else []
-    audit.ask("records", "not retracted", told)
+    audit.ask("records", "not retracted", told, "neither it nor what it was made from was taken back")
 
 
 def _gaps(chain: Chain) -> Iterator[str]:
@@ -202,7 +202,14 @@ def check_files(audit: Audit, chain: Chain, archive: Archive) -> None:
             for role, file in record.files.items()
             if (fault := is_intact(file, locate(archive, file.path)))
         ]
-        audit.ask("files", f"{record.kind} {record.name}", faults, f"{len(record.files)} files hash as recorded")
+        audit.ask("files", _called(record), faults, f"{len(record.files)} files hash as recorded")
+
+
+def _called(record: Record) -> str:
+    """What people call a record: those of validations by their sites, others by kind and name."""
+    if record.kind == "validation":
+        return f"validation of {', '.join(record.inputs)}"
+    return record.name if record.name.startswith(record.kind) else f"{record.kind} {record.name}"
 
 
 def locate(archive: Archive, path: str) -> Path:
@@ -227,7 +234,8 @@ def check_code(audit: Audit, chain: Chain, root: Path) -> None:
         return
     for commit, records in by_commit.items():
         assert commit is not None
-        audit.ask("code", f"commit {commit[:12]}", _commit_faults(root, commit, records))
+        told = f"is there, with the lock file of {len(records)} steps"
+        audit.ask("code", f"commit {commit[:12]}", _commit_faults(root, commit, records), told)
     audit.ask("code", "clean", dirty, "code, parameters and lock were those of the commit")
 
 

@@ -87,6 +87,12 @@ class Dossier:
     head: Head
     graph: str
 
+    @property
+    def unmet(self) -> list[Check]:
+        """The checks that do not hold, the failed ones first."""
+        unmet = [check for check in self.checks if check.status != "ok"]
+        return sorted(unmet, key=lambda check: check.status != "failed")
+
 
 def gather_dossier(audit: Audit, chain: Chain, archive: Archive) -> Dossier:
     """What the records say; of those that cannot be read, the checks tell."""
@@ -126,7 +132,10 @@ def _sentence(audit: Audit) -> str:
     if failed:
         return f"{len(failed)} of {len(audit.checks)} checks failed. {failed[0].part}: {failed[0].finding}."
     if skipped:
-        return f"No check failed, but {len(skipped)} of {len(audit.checks)} were not possible."
+        first = skipped[0]
+        were = "was" if len(skipped) == 1 else "were"
+        told = f"{first.part}, {first.name}: {first.finding}"
+        return f"No check failed, but {len(skipped)} of {len(audit.checks)} {were} not possible. {told}."
     return f"All {len(audit.checks)} checks hold."
 
 

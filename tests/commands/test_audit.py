@@ -125,7 +125,7 @@ def mix_vocabularies(audited: Audited) -> None:
 def expire(audited: Audited) -> None:
     """Sign again, for no time at all."""
     from outcrop.record.signatures import sign
-    from tasks.promote import signed_files
+    from tasks.champions import signed_files
 
     archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")
@@ -139,7 +139,7 @@ def drop_signature(audited: Audited) -> None:
 def swap_key(audited: Audited) -> None:
     """Sign again with another key."""
     from outcrop.record.signatures import sign
-    from tasks.promote import signed_files
+    from tasks.champions import signed_files
 
     archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")

@@ -117,10 +117,10 @@ def test_what_was_adapted_is_audited_and_adapted_again(bench: Bench, onboarded: 
     wrong = {(check["part"], check["finding"]) for check in told["checks"] if check["status"] != "ok"}
     assert {part for part, _ in wrong} == {"code"}, wrong  # this workspace is not under git
     replayed = {check["name"]: check["finding"] for check in told["checks"] if check["part"] == "replay"}
-    assert replayed["adapt"] == "the same bytes"
+    assert replayed["adapt south"] == "the same bytes"
     here, there = onboarded["here"]["adapted"]["macro_f1"], onboarded["sources"]["adapted"]["macro_f1"]
-    assert replayed["metrics, appraise at south"] == f"macro-F1 {here:.4f}, recorded {here:.4f}"
-    assert replayed["metrics, appraise at north"] == f"macro-F1 {there:.4f}, recorded {there:.4f}"
+    assert replayed["metrics, appraise south at south"] == f"macro-F1 {here:.4f}, recorded {here:.4f}"
+    assert replayed["metrics, appraise south at north"] == f"macro-F1 {there:.4f}, recorded {there:.4f}"
     assert f"{here:.3f}" in Path(told["page"]).read_text(encoding="utf-8")
 
 
