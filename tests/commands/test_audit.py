@@ -343,6 +343,7 @@ def test_a_scene_tells_what_was_made_from_it(audited: Audited, tmp_path: Path, s
     told = json.loads(serverless_call(copy.bench, "lineage", "north/first", "--json").out)
     assert {"teacher", "distilled", "evaluate", "student.onnx"} <= {row["name"] for row in told["downstream"]}
     assert told["champions"] == ["tiny-student/1"]
+    assert {"tiny-teacher/1", "tiny-student/1"} <= {row["registered"] for row in told["downstream"]}
     said = serverless_call(copy.bench, "retract", "north", "--because", "wrong lens", "--json")
     assert all(row["retracted"] for row in json.loads(said.out)["downstream"])
     said = serverless_call(copy.bench, "promote", "student/2", "--because", "it is there")
