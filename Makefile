@@ -28,6 +28,8 @@ results: $(VENV)/installed
 
 # The figures of docs/ladder.md; resumes where it stopped. The real surveys need OUTCROP_REAL_DATA.
 ladder: $(VENV)/installed
+	python -m benchmarks.changes
+	python -m benchmarks.searching
 	python -m benchmarks.ladder
 
 # The figures of docs/performance.md: ratios within one run.
@@ -48,7 +50,7 @@ simulation: $(VENV)/installed
 carbon: $(VENV)/installed
 	python -m benchmarks.carbon
 
-# The figures of docs/audit.md; resumes where it stopped. Needs a retrained simulated survey.
+# The figures of docs/audit.md; resumes where it stopped. Trains in a clone of the last commit: commit first.
 audit: $(VENV)/installed
 	python -m benchmarks.audit
 

@@ -1,9 +1,9 @@
 """Measure what the record promises, and write docs/audit.md.
 
 Every part is kept in the workspace's state folder, so that the command resumes; the document is written when nothing is
-missing. The audit itself is timed on the student of the workspace's simulated survey: retrain it first.
+missing. The audit itself is timed on a full chain, which is trained in a clone of the workspace at its last commit.
 
-    python -m benchmarks.audit [--only PART ...] [--challengers 1000] [--render-only]
+    python -m benchmarks.audit [--only PART ...] [--challengers 1000] [--render-only]  # all parts: make audit
 """
 
 import argparse
@@ -20,13 +20,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
+from benchmarks.chains import SHORT, SITE, Clone, make_chain
 from benchmarks.documents import fill, machine
 from tasks.records import archive_of
 from tasks.workspace import Workspace, find_workspace
 
 HERE = Path(__file__).parent
 #: Blocks of the test in the simulation of the gate, and macro-F1 by which a challenger is better.
-BLOCKS, POINTS = (20, 60), 0.03
+BLOCKS, POINTS = (20, 40, 60), 0.03
 TAMPERING = ("tests/commands/test_audit.py", "test_tampering_is_found_and_named")
 SECURITY = ("tests/test_security.py", "test_what_could_run_code_or_leave_its_folder_is_refused")
 Result = dict[str, Any]
@@ -58,28 +59,36 @@ def measure_ledger(workspace: Workspace, challengers: int) -> Result:
 
 
 def measure_chain(workspace: Workspace, challengers: int) -> Result:
-    """The audit of the simulated survey's distilled student, in a process of its own, and its replay."""
-    entries, archive = archive_of(workspace).ledger.entries(), archive_of(workspace)
-    models = [entry.record for entry in entries if entry.kind == "model" and entry.survey == "simulated"]
-    distilled = next(name for name in reversed(models) if archive.read(name).name == "distilled")
-    command = [sys.executable, "-m", "flows.cli", "audit", distilled, "--json"]
-    found: Result = {}
-    for name, more in (("audit", []), ("replay", ["--replay"])):
-        started, used = time.perf_counter(), _used()
-        done = subprocess.run(
-            [*command, *more, "--workspace", str(workspace.root)], capture_output=True, text=True, check=False
-        )
-        if done.returncode not in (0, 1, 3):
-            raise RuntimeError(done.stderr)
-        result = json.loads(done.stdout)
-        found[name] = {
-            "seconds": time.perf_counter() - started,
-            "cpu_seconds": _used() - used,
-            "verdict": result["verdict"],
-            "checks": len(result["checks"]),
-            "findings": [each for each in result["checks"] if each["part"] in ("metrics", "replay")],
-        }
-    return {**found, "records": len(entries), "models": len(models)}
+    """Audits of the student of a full chain and of the one that was adapted from it, and the latter's replay."""
+    folder = workspace.state / "benchmarks" / "audit" / "chain"
+    clone = make_chain(workspace, folder)
+    archive = archive_of(Workspace(folder))
+    made = {record.made.step: entry.record for entry, record in archive.of_kind("model") if record.made}
+    asked = {"student": ("student@champion",), "adapted": (made["adapt"],), "replay": (made["adapt"], "--replay")}
+    return {
+        **{name: _audit(clone, *words) for name, words in asked.items()},
+        "records": len(archive.ledger.entries()),
+        "models": len(list(archive.of_kind("model"))),
+        "changes": SHORT,
+        "site": SITE,
+    }
+
+
+def _audit(clone: Clone, *words: str) -> Result:
+    """What an audit in a process of its own found, and what it took."""
+    started, used = time.perf_counter(), _used()
+    done = clone.run("audit", *words)
+    if done.returncode not in (0, 1, 3):
+        raise RuntimeError(f"`outcrop audit {' '.join(words)}` gave {done.returncode}")
+    result = json.loads(done.stdout)
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": _used() - used,
+        "verdict": result["verdict"],
+        "checks": len(result["checks"]),
+        "unmet": [each for each in result["checks"] if each["status"] != "ok"],
+        "findings": [each for each in result["checks"] if each["part"] in ("metrics", "replay")],
+    }
 
 
 def _used() -> float:

@@ -4,12 +4,13 @@ Champion and challenger share what makes a cell and a block hard, as two models 
 each is in the population is set, and known.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcrop.learning.gates import Burden, judge
+from outcrop.learning.gates import MOST_BLOCKS, Burden, judge
 from outcrop.learning.metrics import Scored, block_sums, scalars
 from outcrop.params import Promote
 
@@ -74,14 +75,25 @@ def gain_of(points: float, blocks: int = 2000) -> float:
 
 
 def shares(design: Design, challengers: int) -> dict[str, float]:
-    """Share of the challengers that met each verdict, and the mean difference in macro-F1."""
+    """Share of the challengers that met each verdict, and the mean difference in macro-F1.
+
+    With them, what the gate itself says of its blocks: how often they show a worthwhile gain (the mean), and how many
+    blocks it asks for (the median).
+    """
     names = [f"class {place}" for place in range(CLASSES)]
     sites = [f"site {place * SITES // design.blocks}" for place in range(design.blocks)]
-    found: dict[str, float] = dict.fromkeys(("promoted", "kept", "inconclusive", "difference"), 0.0)
+    verdicts, differences, powers, needed = Counter[str](), [], [], []
     for seed in range(challengers):
         pair = simulate(design, seed + 100)
         judged = judge(*pair, names, sites, Burden(1.0, 1), BUDGET, bins=15, seed=seed)
-        found[judged.verdict] += 1 / challengers
-        assert judged.macro_f1 is not None
-        found["difference"] += judged.macro_f1.value / challengers
-    return found
+        assert judged.macro_f1 is not None and judged.power is not None
+        verdicts[judged.verdict] += 1
+        differences.append(judged.macro_f1.value)
+        powers.append(judged.power.share)
+        needed.append(judged.power.blocks or MOST_BLOCKS)
+    told = {name: verdicts[name] / challengers for name in ("promoted", "kept", "inconclusive")}
+    return told | {
+        "difference": float(np.mean(differences)),
+        "power": float(np.mean(powers)),
+        "needed": float(np.median(needed)),
+    }

@@ -10,7 +10,7 @@ from outcrop.errors import OutcropError
 from outcrop.learning.adaptation.supports import check_model
 from outcrop.learning.models import load_model
 from outcrop.params import Params, Sites
-from outcrop.record.digests import digest_file, digest_value
+from outcrop.record.digests import digest_file
 from outcrop.survey.roles import with_roles
 from outcrop.survey.sites import Site, read_site
 from tasks import adapt, appraise, decide, register
@@ -54,7 +54,7 @@ def climb(job: Job, newcomer: Newcomer, known: Reference, sources: Mapping[str, 
     """
     chain = Chain(job)
     seen = {"validated": chain.validate(labels=False), "known": known}
-    depends = {**chain.seen, "sources": digest_value(dict(sources)), **about(newcomer)}
+    depends = {**chain.seen, "sources": dict(sources), **about(newcomer)}
     adapted = chain.run(adapt, "adapt", depends, newcomer=newcomer, **seen)
     depends |= {"adapt": adapted.digest}
     appraised = chain.run(appraise, "appraise", depends, newcomer=newcomer, adapted=adapted, **seen)

@@ -10,8 +10,7 @@ import yaml
 from outcrop.errors import SurveyError
 from outcrop.params import Params
 from outcrop.survey.surveys import Survey, load_survey
-from tasks.announce import NEW_DATA, PROMOTION, RECOVERED, about
-from tasks.notices import DRIFT, EXPIRED
+from tasks.announce import DRIFT, EXPIRED, NEW_DATA, PROMOTION, RECOVERED, about
 from tasks.workspace import Workspace
 
 #: What every deployment is tagged with.

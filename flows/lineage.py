@@ -141,8 +141,9 @@ def retract(what: What, because: Because, as_json: Json = False, where: Where = 
 
 def _show_downstream(result: dict[str, Any]) -> None:
     for row in result["downstream"]:
-        mark = "retracted" if row["retracted"] else ""
-        print(f"{row['time'][:16]}  {row['kind']:<12} {row['name']:<32} {row['record'][:12]}  {mark}".rstrip())
+        marks = ", ".join(filter(None, (row["registered"], row["retracted"] and "retracted")))
+        time = row["time"][:16].replace("T", " ")
+        print(f"{time}  {row['kind']:<12} {row['name']:<32} {row['record'][:12]}  {marks}".rstrip())
     print(f"{len(result['downstream'])} records rest on it")
     for champion in result["champions"]:
         print(f"in service: {champion}; go back with `outcrop rollback`, or train another one")

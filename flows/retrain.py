@@ -17,6 +17,7 @@ from outcrop.learning.rungs import Rung
 from tasks import choose, evaluate, forest, promote, register, report
 from tasks.choose import read_choice
 from tasks.jobs import open_job
+from tasks.keeping import search_behind
 from tasks.steps import Reference
 from tasks.summary import summarise
 from tasks.workspace import Workspace
@@ -45,7 +46,7 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
     with open_job(
         workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="retrain", steps=STEPS
     ) as job:
-        chain = Chain(job)
+        chain = Chain(job, found=search_behind(job, overrides))
         chain.validate()
         found = _search(chain, opened.rungs) if opened.params.search.enabled else None
         if found:

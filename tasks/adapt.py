@@ -20,6 +20,7 @@ from outcrop.learning.models import Model, load_model, save_model
 from outcrop.survey.field_labels import read_field_labels
 from outcrop.survey.reach import block_reachability, reachability_of
 from outcrop.survey.sites import Site
+from outcrop.survey.surveys import Survey
 from tasks.jobs import Job
 from tasks.learning import MODEL, MODEL_URI, gather
 from tasks.progress import Progress
@@ -81,11 +82,15 @@ def open_newcomer(job: Job, newcomer: Newcomer, validated: Reference, known: Ref
     validated, known : censuses of the site and of the sources
     """
     site, sources = gather(job, validated), gather(replace(job, sites=newcomer.sources), known)
-    student = load_model(newcomer.student)
     teacher = load_model(newcomer.teacher) if newcomer.teacher else None
+    return look(site, sources, load_model(newcomer.student), teacher)
+
+
+def look(site: Material, sources: Material, student: Model, teacher: Model | None) -> Opened:
+    """Look at a site through models that were trained on other sites."""
     if teacher is not None and not (sees(teacher, site.sites[0]) and teacher.config.classes == student.config.classes):
         teacher = None
-    evidence = gather_evidence(site, sources, student, teacher, job.params.seed)
+    evidence = gather_evidence(site, sources, student, teacher, site.params.seed)
     return Opened(site, sources, student, teacher, evidence, has_reference(site))
 
 
@@ -94,10 +99,29 @@ def has_reference(site: Material) -> bool:
     return int(site.census.support("test").sum()) >= site.params.onboard.reference_cells
 
 
-def read_usable(job: Job, newcomer: Newcomer, opened: Opened) -> Usable:
+def read_usable(opened: Opened, survey: Survey, labels: Path, *, allow_new_classes: bool) -> Usable:
     """The labels that may be learnt from, their classes counted as the student counts them."""
-    found = read_field_labels(newcomer.labels, opened.place, job.survey, allow_new_classes=newcomer.allow_new_classes)
+    found = read_field_labels(labels, opened.place, survey, allow_new_classes=allow_new_classes)
     return usable_labels(found.among(opened.student.config.classes), opened.place, opened.student, opened.held_out)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the labels made of the student: how it was chosen, the model itself, and what is seen through it."""
+
+    support: Support
+    adapted: Adapted
+    evidence: Evidence
+    model: Model
+
+
+def fit(opened: Opened, usable: Usable) -> Fitted:
+    """Climb the ladder with the labels."""
+    params, names = opened.site.params, usable.labels.names
+    support = support_of(usable, opened.place, opened.evidence, opened.teacher, opened.site.fabric.device)
+    adapted = adapt_to(opened.evidence, support, params.onboard, len(names), params.seed)
+    evidence = with_tuned(opened.evidence, adapted.network, adapted.head)
+    return Fitted(support, adapted, evidence, adapted_model(adapted, evidence, opened.student, names))
 
 
 @step("adapt")
@@ -110,19 +134,17 @@ def adapt(job: Job, key: str, newcomer: Newcomer, validated: Reference, known: R
         with Progress(f"Adapting to {newcomer.site}", 3) as progress:
             opened = open_newcomer(job, newcomer, validated, known)
             progress.advance(note="the site is seen")
-            usable = read_usable(job, newcomer, opened)
-            support = support_of(usable, opened.place, opened.evidence, opened.teacher, opened.site.fabric.device)
+            usable = read_usable(opened, job.survey, newcomer.labels, allow_new_classes=newcomer.allow_new_classes)
             progress.advance(note="the labels are read")
-            names = usable.labels.names
-            adapted = adapt_to(opened.evidence, support, job.params.onboard, len(names), job.params.seed)
-            progress.advance(note=adapted.way)
-        opened = replace(opened, evidence=with_tuned(opened.evidence, adapted.network, adapted.head))
-        model = adapted_model(adapted, opened.evidence, opened.student, names)
+            fitted = fit(opened, usable)
+            progress.advance(note=fitted.adapted.way)
+        adapted, model = fitted.adapted, fitted.model
+        opened = replace(opened, evidence=fitted.evidence)
         save_model(model, folder / MODEL)
-        points = _next_points(opened, support, adapted)
-        facts = {**_facts(opened, usable, adapted), "next": _told(points, names, opened.place)}
+        points = _next_points(opened, fitted.support, adapted)
+        facts = {**_facts(opened, usable, adapted), "next": _told(points, usable.labels.names, opened.place)}
         (folder / FACTS).write_text(json.dumps(facts, indent=1))
-        write_waypoints(folder / NEXT, [_waypoint(point, names) for point in points], opened.place.scenes)
+        write_waypoints(folder / NEXT, [_waypoint(point, usable.labels.names) for point in points], opened.place.scenes)
         _log(run, job, facts)
         run.files([folder / FACTS, folder / NEXT])
         (folder / MODEL_URI).write_text(run.model(folder / MODEL, model.config.role, model.config))

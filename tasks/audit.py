@@ -1,20 +1,21 @@
 """Auditing a model: which one is meant, and every question that is asked of it."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from outcrop.errors import OutcropError, RecordError
 from outcrop.record.archives import SIGNATURES
-from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger
+from outcrop.record.audits import Audit, Chain, check_code, check_files, check_graph, check_ledger, in_words
 from outcrop.record.lineages import Lineage
 from outcrop.record.signatures import check_signature, fingerprint
+from tasks.champions import last_promotion, signed_files
 from tasks.custody import check_sites
-from tasks.promote import CHAMPION, last_promotion, signed_files
+from tasks.pinning import Pins, check_blocks
 from tasks.records import archive_of
-from tasks.reevaluate import check_blocks, check_scores, in_words, pin
+from tasks.reevaluate import check_scores
 from tasks.registrations import check_metrics, check_registry
-from tasks.replay import check_replay
-from tasks.tracking import Registry
+from tasks.tracking import CHAMPION, Registry
 from tasks.workspace import Workspace
 
 EXAMPLES = "name one as student@champion, simulated-student/3, or by its record"
@@ -25,14 +26,14 @@ def find_subject(workspace: Workspace, lineage: Lineage, registry: Registry | No
 
     Parameters
     ----------
-    model : `student@champion` where there is one survey, `<survey>-<role>@champion`, `<survey>-<role>/<version>`, the
-        same with `models:/` before it, or the beginning of a record's id
+    model : what `Registry.find` takes: `student@champion`, `<survey>-<role>/<version>`, ...; or the beginning of a
+        record's id
 
     Raises
     ------
     ModelError, RecordError : there is no such model, or there are several.
     """
-    if "@" in model or "/" in model:
+    if not re.fullmatch("[0-9a-f]{6,64}", model):
         if registry is None:
             return _promoted(lineage, model)
         version = registry.find(model)
@@ -40,7 +41,7 @@ def find_subject(workspace: Workspace, lineage: Lineage, registry: Registry | No
             raise RecordError(f"{version.uri} was registered without a record", remedy=EXAMPLES)
         return version.record, f"{version.name}/{version.version}"
     found = [record for record in lineage.entries if record.startswith(model)]
-    if len(found) != 1 or len(model) < 6:
+    if len(found) != 1:
         raise RecordError(f"no record begins with {model}" if not found else f"{model} is ambiguous", remedy=EXAMPLES)
     return found[0], f"record {found[0][:12]}"
 
@@ -52,7 +53,7 @@ def _promoted(lineage: Lineage, model: str) -> tuple[str, str]:
     found = [each for each in sorted(known) if each == name or each.endswith(f"-{name}")]
     if len(found) > 1:
         raise RecordError(f"there are several: {', '.join(found)}", remedy="name one of them")
-    last = last_promotion(lineage, found[0]) if found and alias == CHAMPION else None
+    last = last_promotion(lineage, found[0]) if found and alias in ("", CHAMPION) else None
     if last is None:
         raise RecordError(f"no promotion of {model} was recorded, and there is no registry", remedy=EXAMPLES)
     return last.inputs["challenger"], f"{found[0]}/{last.facts['version']}"
@@ -126,17 +127,17 @@ def measure_again(
     if not whole:
         audit.skip("metrics", "measured again", "the sites are not whole")
         return
-    evaluations = list(chain.records("evaluation"))
-    record = evaluations[-1][1] if evaluations else chain.lineage.records.get(chain.subject)
-    if record is None:
+    if chain.subject not in chain.lineage.records:
         audit.skip("metrics", "measured again", "the model's record cannot be read")
         return
     try:
-        pinned = pin(record, chain, workspace, scratch)
-        check_blocks(audit, chain, pinned)
-        check_scores(audit, chain, pinned, archive_of(workspace), scratch)
+        pins = Pins(chain, workspace, scratch)
+        check_blocks(audit, chain, pins)
+        check_scores(audit, chain, pins, archive_of(workspace), scratch)
         if replay:
-            check_replay(audit, chain, pinned, workspace, scratch)
+            from tasks.replay import check_replay  # brings the steps, and what runs them
+
+            check_replay(audit, chain, pins, workspace, scratch)
     except OutcropError as error:
         audit.skip("metrics", "measured again", in_words(error))
     except (OSError, KeyError) as error:

@@ -13,15 +13,13 @@ from filelock import FileLock
 
 from outcrop.errors import SiteError, WorkspaceError
 from outcrop.params import Params
-from outcrop.record.digests import digest_value
-from outcrop.record.provenance import code_digest
 from outcrop.settings import read_yaml
 from outcrop.survey.ingest import ingest_site
-from outcrop.survey.raw.scenes import expand_scenes
 from outcrop.survey.remarks import site_remarks
 from outcrop.survey.sites import MANIFEST, read_site
 from outcrop.survey.surveys import Survey
 from tasks.progress import Progress
+from tasks.raw import Origin, fingerprint, raw_digests
 from tasks.workspace import Workspace
 
 Say = Callable[[str], None]
@@ -57,9 +55,9 @@ def _check_out(workspace: Workspace, sites: list[str]) -> None:
 
 
 def _ingest_if_changed(workspace: Workspace, survey: Survey, site: str, params: Params, say: Say) -> None:
-    state = workspace.state / "ingested" / f"{site}.json"
-    current = _fingerprint(workspace.raw, survey, site, params)
-    if (workspace.sites / site).is_dir() and state.is_file() and state.read_text() == current:
+    earlier = Origin.read(workspace, site)
+    current = fingerprint(workspace.raw, survey, site, params)
+    if (workspace.sites / site).is_dir() and earlier is not None and earlier.fingerprint == current:
         return
     ingest(workspace, survey, site, params, say)
 
@@ -69,40 +67,17 @@ def ingest(workspace: Workspace, survey: Survey, site: str, params: Params, say:
     there = workspace.sites / site
     if there.is_dir() and (owner := read_site(there).survey) != survey.survey:
         raise SiteError(f"site {site} belongs to survey {owner}", where=there, remedy="rename one of the two sites")
-    current = _fingerprint(workspace.raw, survey, site, params)
+    current = fingerprint(workspace.raw, survey, site, params)
+    digests = raw_digests(survey, site, workspace.raw)
     with FileLock(workspace.state / "ingest.lock"):
         with Progress(f"Ingesting {site}", total=1) as progress:
             made = ingest_site(survey, site, params, workspace.raw, workspace.sites, progress.reach)
         for line in site_remarks(made):
             say(line)
         _dvc(workspace, "add", "--quiet", str(workspace.sites / site))
-    state = workspace.state / "ingested" / f"{site}.json"
-    state.parent.mkdir(parents=True, exist_ok=True)
-    state.write_text(current)
-    return site_hashes(workspace, [site])[site]
-
-
-def _fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
-    """What a site is made from: raw files by name, size and time, its part of the survey, and the split's parameters.
-
-    The seed is not among them: it decides where blocks go only once. Content is not hashed here: a touched file is
-    ingested again, which gives the same bytes and the same DVC hash.
-    """
-    entry = survey.sites[site]
-    scenes = expand_scenes(entry.scenes, raw, site)
-    files = sorted({path for scene in scenes.values() for path in scene.paths()})
-    stamps = [[path, *_stamp(raw / path)] for path in files]
-    described = survey.model_dump(mode="json", include={"classes", "modalities", "mapping"})
-    split = {"split": params.dump()["split"], "footprint": params.footprint}
-    code = code_digest("outcrop.survey.ingest")
-    return digest_value([stamps, described, entry.model_dump(mode="json"), split, code])
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    if not path.is_file():
-        return ()
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    made_as = site_hashes(workspace, [site])[site]
+    Origin(current, made_as, digests).keep(workspace, site)
+    return made_as
 
 
 def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:

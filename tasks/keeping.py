@@ -11,12 +11,15 @@ from outcrop.learning.search import Result
 from outcrop.record.digests import digest_folder
 from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile
-from outcrop.survey.census import Census, load_census
-from outcrop.survey.sites import SPLITS, Site
+from outcrop.settings import merge
+from outcrop.survey.census import load_census
+from outcrop.survey.sites import Site
 from tasks.adapt import Newcomer
 from tasks.data import tracked_files
+from tasks.facts import RAW, block_names, label_files
 from tasks.jobs import Job
 from tasks.learning import MODEL, model_digest, read_model_uri
+from tasks.raw import Origin
 from tasks.records import archive_of, keep, record_of
 from tasks.steps import Outcome, Reference
 from tasks.tracking import RECORD
@@ -53,9 +56,11 @@ def keep_step(
     if archive.exists and (found := archive.find(made.run_id)):
         return found
     parents = {role: record_of(job.workspace, parent.run_id) for role, parent in _references("", inputs)}
+    labels: dict[str, Path] = {}
     for given in inputs.values():
         if isinstance(given, Newcomer):
             parents |= given.records
+            labels, title = label_files(given.labels), f"{title} {given.site}"
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
     if search:
@@ -74,7 +79,7 @@ def keep_step(
         made.run_id,
         inputs=parents,
         files=files | _pinned(job),
-        evidence={path.name: path for path in sorted(folder.glob("*.json"))},
+        evidence=labels | {path.name: path for path in sorted(folder.glob("*.json"))},
         facts=facts,
         made=Making(
             step=made.step,
@@ -112,21 +117,27 @@ def keep_search(job: Job, found: Result, context: str, census: Reference, guides
     )
 
 
-def block_names(sites: Sequence[Site], census: Census) -> dict[str, list[str]]:
-    """The blocks of every split, as `site/scene:row,column` of their first cell."""
-    found: dict[str, list[str]] = {}
-    for split in SPLITS:
-        blocks = [census.blocks[place] for place in census.of_split(split)]
-        found[split] = [
-            f"{sites[b.site].name}/{sites[b.site].scenes[b.scene].id}:{b.tile.row},{b.tile.col}" for b in blocks
-        ]
-    return found
+def search_behind(job: Job, changes: Mapping[str, Any]) -> str | None:
+    """The record of the last search whose winner a run takes: all that it found is among what the run changes.
+
+    The values tell, not the file that brought them: a copy of it, or the same values by hand, come from the search too.
+    """
+    archive = archive_of(job.workspace)
+    if not archive.exists:
+        return None
+    for entry, record in reversed(list(archive.of_kind("search"))):
+        winner = record.facts["winner"]
+        if record.survey == job.survey.survey and winner and merge(changes, winner) == changes:
+            return entry.record
+    return None
 
 
 def keep_site(job: Job, site: Site) -> str:
-    """Record a site as it is, by the hash under which DVC knows it."""
+    """Record a site as it is, by the hash under which DVC knows it, and the raw files that it was ingested from."""
     archive, dvc = archive_of(job.workspace), job.hashes[site.name]
-    if archive.exists and (found := archive.find(dvc, "dataset")):
+    raw = _raw_of(job, site.name)
+    found = archive.find(dvc, "dataset") if archive.exists else None
+    if found and (raw is None or archive.read(found).facts.get(RAW) is not None):
         return found
     md5 = tracked_files(job.workspace, dvc)
     files = {name: NamedFile.of(site.path / name, job.workspace.root, md5[name]) for name in sorted(md5)}
@@ -135,8 +146,17 @@ def keep_site(job: Job, site: Site) -> str:
         "classes": [entry.name for entry in site.classes],
         "block": site.block,
         "buffer": site.buffer,
+        RAW: raw,
     }
     return keep(job.workspace, job.survey.survey, "dataset", site.name, dvc, files=files, facts=facts)
+
+
+def _raw_of(job: Job, site: str) -> dict[str, str] | None:
+    """SHA-256 of a site's raw files, by path: none where a stage of DVC's makes it, None where they are not known."""
+    if not job.survey.sites[site].scenes:
+        return {}
+    origin = Origin.read(job.workspace, site)
+    return origin.raw if origin is not None and origin.dvc == job.hashes[site] else None
 
 
 def _references(role: str, value: Any) -> Iterator[tuple[str, Reference]]:

@@ -9,7 +9,7 @@ from outcrop.record.audits import Audit, Chain, locate
 from outcrop.record.digests import digest_folder
 from outcrop.record.ledger import Head, check_head
 from outcrop.record.lineages import Lineage
-from tasks.promote import HEAD, LENGTH, last_promotion
+from tasks.champions import HEAD, LENGTH, last_promotion
 from tasks.tracking import CHAMPION, Registry, Version, flat
 
 NO_REGISTRY = "there is no registry here"

@@ -6,7 +6,7 @@ from outcrop.errors import RecordError
 from outcrop.record.lineages import DECISIONS, Lineage
 from outcrop.record.records import Record
 from tasks.audit import find_subject
-from tasks.promote import Decision, crown, settled_champion
+from tasks.champions import Decision, crown, settled_champion
 from tasks.records import archive_of, keep
 from tasks.tracking import CHAMPION, Registry, Version
 from tasks.workspace import Workspace
@@ -103,7 +103,7 @@ def retract(workspace: Workspace, what: str, because: str) -> dict[str, Any]:
         facts={"because": because},
     )
     registry = Registry.open(workspace)
-    downstream = made_from(Lineage(archive_of(workspace)), found)
+    downstream = made_from(Lineage(archive_of(workspace)), registry, found)
     served = champions_among(registry, {row["record"] for row in downstream} | set(found))
     return {"retracted": what, "because": because, "record": kept, "downstream": downstream, "champions": served}
 
@@ -117,7 +117,7 @@ def lineage_of(workspace: Workspace, what: str) -> dict[str, Any]:
     """
     lineage, registry = Lineage(archive_of(workspace)), Registry.open(workspace)
     found = find_records(lineage, what)
-    downstream = made_from(lineage, found)
+    downstream = made_from(lineage, registry, found)
     served = champions_among(registry, {row["record"] for row in downstream} | set(found))
     return {"of": what, "records": found, "downstream": downstream, "champions": served}
 
@@ -149,13 +149,15 @@ def _has_scene(site: Record, what: str) -> bool:
     return what in scenes or (what.startswith(f"{site.name}/") and what.removeprefix(f"{site.name}/") in scenes)
 
 
-def made_from(lineage: Lineage, records: list[str]) -> list[dict[str, Any]]:
-    """What was made from any of some records, oldest first; decisions about them are left out."""
+def made_from(lineage: Lineage, registry: Registry | None, records: list[str]) -> list[dict[str, Any]]:
+    """What was made from any of some records, oldest first, and what it is registered as; decisions are left out."""
+    registered = {each.record: f"{each.name}/{each.version}" for each in registry.versions()} if registry else {}
     rows = []
     for name in lineage.descendants(records):
         record = lineage.records.get(name)
         if record is not None and record.kind not in DECISIONS:
             row = {"kind": record.kind, "name": record.name, "survey": record.survey, "record": name}
+            row["registered"] = registered.get(name)
             rows.append({**row, "time": lineage.entries[name].time, "retracted": lineage.retracted(name) is not None})
     return rows
 

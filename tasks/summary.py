@@ -10,9 +10,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from tasks.champions import Decision
 from tasks.evaluate import read_metrics
 from tasks.jobs import Job
-from tasks.promote import Decision
 from tasks.register import Registered
 from tasks.report import PAGE
 from tasks.steps import Outcome

@@ -11,14 +11,14 @@ import pandas as pd
 
 from outcrop.errors import DataError, SurveyError
 from outcrop.params import Params
-from outcrop.record.digests import digest_files
-from outcrop.survey.census import take_census, training_files
+from outcrop.survey.census import take_census
 from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.expectations import Expectation, Suites, read_suites
 from outcrop.survey.findings import Finding, tell
 from outcrop.survey.sites import Site
 from outcrop.survey.surveys import Survey
 from outcrop.survey.tables import tables
+from tasks.facts import files_digest
 from tasks.jobs import Job
 from tasks.progress import Progress
 from tasks.steps import Reference, refer, results_of, step
@@ -244,11 +244,6 @@ def read_verdict(folder: Path) -> Verdict:
 def census_digest(reference: Reference, workspace: Workspace) -> str:
     """Digest of what a training takes from the census: another verdict on the same data trains nothing again."""
     return files_digest(reference.path(workspace))
-
-
-def files_digest(folder: Path) -> str:
-    """Digest of what a training takes from the census in a folder."""
-    return digest_files(training_files(folder), folder)
 
 
 def _block_count(sites: Sequence[Site]) -> int:

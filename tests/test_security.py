@@ -7,17 +7,23 @@ import json
 import os
 import pickle  # noqa: TID251 (an attacker's tool)
 import pickletools
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import geopandas as gpd
 import numpy as np
+import onnx
 import pytest
+import shapely
 import torch
 from clouds import write_points
-from conftest import CRS, PROJECT, TinySurvey
+from conftest import CRS, EAST, NORTH, PROJECT, TinySurvey
+from onnx import helper
 
 from outcrop.errors import OutcropError
 from outcrop.record.archives import Archive
@@ -130,6 +136,47 @@ def survey_text(text: str) -> Callable[[TinySurvey, Path], object]:
     return strike
 
 
+def pickled_graph(tiny: TinySurvey, trace: Path) -> object:
+    from outcrop.field.exported import open_graph
+
+    (tiny.raw / "graph.onnx").write_bytes(pickle.dumps(Bomb(trace)))
+    return open_graph(tiny.raw / "graph.onnx")
+
+
+def onnx_outside(location: str, *, inside: bool = False) -> Callable[[TinySurvey, Path], object]:
+    """A graph whose weights lie in another file; ``inside``: in the branch of a node."""
+
+    def strike(tiny: TinySurvey, trace: Path) -> object:
+        import onnxruntime
+
+        from outcrop.field.exported import open_graph
+
+        def run(*arguments: object) -> None:
+            trace.mkdir()
+
+        path = tiny.raw / "graph.onnx"
+        onnx.save(_graph_outside(location, inside=inside), path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(onnxruntime, "InferenceSession", run)  # it must not come to that
+            return open_graph(path)
+
+    return strike
+
+
+def _graph_outside(location: str, *, inside: bool) -> onnx.ModelProto:
+    weights = helper.make_tensor("weights", onnx.TensorProto.FLOAT, [1], [0.0])
+    weights.ClearField("float_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    out = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["weights"], ["out"])], "g", [], [out], [weights])
+    if inside:
+        asked = helper.make_tensor_value_info("asked", onnx.TensorProto.BOOL, [])
+        branch = helper.make_node("If", ["asked"], ["out"], then_branch=graph, else_branch=graph)
+        graph = helper.make_graph([branch], "outer", [asked], [out])
+    return helper.make_model(graph)
+
+
 def raster(content: str) -> Callable[[TinySurvey, Path], object]:
     def strike(tiny: TinySurvey, trace: Path) -> object:
         (tiny.raw / "first" / "rgb.tif").write_text(content)
@@ -157,6 +204,37 @@ def zip_bomb(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.gpkg", "w") as member:
         for _ in range(MEGABYTES):
             member.write(bytes(1_000_000))
+
+
+def endless_view(path: Path) -> None:
+    """A GeoPackage of some kilobytes whose only layer is a view that has rows without end."""
+    _with_layer(
+        path,
+        "CREATE VIEW layer AS WITH RECURSIVE n(fid) AS (SELECT 1 UNION ALL SELECT fid + 1 FROM n) "
+        "SELECT n.fid, rock, geom FROM n, stored",
+    )
+
+
+def computed_column(path: Path) -> None:
+    """A GeoPackage with a column that is computed of nothing: here a little, but it may be a gigabyte a row."""
+    _with_layer(
+        path,
+        "CREATE TABLE layer (fid INTEGER PRIMARY KEY, geom BLOB, rock TEXT AS (hex(zeroblob(1000))))",
+        "INSERT INTO layer (fid, geom) SELECT fid, geom FROM stored",
+    )
+
+
+def _with_layer(path: Path, *statements: str) -> None:
+    """A GeoPackage with the polygons of the table ``stored``, which serve a layer that is made up."""
+    shape = shapely.box(EAST, NORTH - 100, EAST + 100, NORTH)
+    gpd.GeoDataFrame({"rock": ["basalt"]}, geometry=[shape], crs=CRS).to_file(path, layer="stored")
+    with closing(sqlite3.connect(path)) as database:
+        for statement in (*statements, *(f"UPDATE {table} SET table_name = 'layer'" for table in TABLES)):
+            database.execute(statement)
+        database.commit()
+
+
+TABLES = ("gpkg_contents", "gpkg_geometry_columns")
 
 
 def xml_bomb(path: Path) -> None:
@@ -220,6 +298,12 @@ ATTACKS = [
     Attack("a pickle in the place of weights", pickled_weights, "missing or damaged"),
     Attack("a torch checkpoint in the place of an unfinished training", torch_checkpoint, "not gone on with"),
     Attack("pickled arrays in the place of scores", pickled_arrays, "allow_pickle=False"),
+    Attack("an ONNX graph whose weights lie above it", onnx_outside("../weights"), "from another file, `../weights`"),
+    Attack(
+        "an ONNX graph that names an absolute path", onnx_outside("/etc/passwd"), "from another file, `/etc/passwd`"
+    ),
+    Attack("an ONNX graph with such weights in a branch", onnx_outside("../weights", inside=True), "from another file"),
+    Attack("a pickle in the place of an ONNX graph", pickled_graph, "cannot read the graph"),
     Attack("a STAC item whose asset lies above its site", stac(href="../../../raw/first/rgb.tif"), "inside the site"),
     Attack("a STAC item with an absolute path", stac(href="/etc/passwd"), "inside the site"),
     Attack("a STAC item with a URL", stac(href="https://example.org/rgb.tif"), "inside the site"),
@@ -236,6 +320,16 @@ ATTACKS = [
         "a zip bomb as a GeoPackage",
         entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: zip_bomb(f / "b.gpkg")),
         "b.gpkg",
+    ),
+    Attack(
+        "a GeoPackage whose layer has rows without end",
+        entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: endless_view(f / "b.gpkg")),
+        "the layer `layer` is computed",
+    ),
+    Attack(
+        "a GeoPackage with a column that is computed",
+        entry((*SCENE, "labels"), POLYGONS | {"polygons": "first/b.gpkg"}, lambda f: computed_column(f / "b.gpkg")),
+        "the column `rock` is computed",
     ),
     Attack(
         "an XML bomb as GeoJSON",

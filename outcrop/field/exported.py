@@ -1,10 +1,13 @@
-"""Reading an export, and asking it. Needs ONNX Runtime, and no torch."""
+"""Reading an export, and asking it. Needs ONNX and its runtime, and no torch."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     Fail,
     InvalidArgument,
@@ -122,8 +125,9 @@ def open_graph(path: Path) -> Any:
 
     Raises
     ------
-    ModelError : ONNX Runtime cannot read the file.
+    ModelError : ONNX Runtime cannot read the file, or the graph takes its values from other files.
     """
+    _check_alone(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -131,3 +135,26 @@ def open_graph(path: Path) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as cause:
         raise ModelError("ONNX Runtime cannot read the graph", where=path, remedy=AGAIN) from cause
+
+
+def _check_alone(path: Path) -> None:
+    """Refuse a graph whose tensors name files: ONNX Runtime would read them, and no digest knows them."""
+    try:
+        graph = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError) as cause:
+        raise ModelError("ONNX cannot read the graph", where=path, remedy=AGAIN) from cause
+    for tensor in _tensors(graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            named = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+            raise ModelError(f"the graph takes values from another file, `{named}`", where=path, remedy=AGAIN)
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor of a graph, at whatever depth: initialisers, attributes of nodes, graphs in branches, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for kind, value in message.ListFields():
+        if kind.message_type is not None:
+            for each in value if hasattr(value, "add") else (value,):
+                yield from _tensors(each)

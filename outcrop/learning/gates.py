@@ -19,6 +19,10 @@ from outcrop.params import Promote
 Verdict = Literal["promoted", "kept", "inconclusive"]
 #: One-sided error of every test.
 LEVEL = 0.025
+#: A gain in macro-F1 that the gate should not miss, and how often it should see it.
+WORTHWHILE, POWER = 0.03, 0.8
+#: Test blocks up to which is told how many that takes.
+MOST_BLOCKS = 2000
 #: A class or a site that occurs in fewer blocks cannot be judged by itself.
 FEWEST_BLOCKS = 3
 
@@ -37,6 +41,24 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Power:
+    """How often these test blocks show a gain of `WORTHWHILE`, and how many show it in `POWER` of all cases.
+
+    ``blocks`` is None where not even `MOST_BLOCKS` do.
+    """
+
+    share: float
+    blocks: int | None
+
+    def __str__(self) -> str:
+        needed = f"about {self.blocks}" if self.blocks else f"more than {MOST_BLOCKS}"
+        return (
+            f"a gain of {WORTHWHILE:g} shows in {self.share:.0%} of cases on as many blocks; "
+            f"for {POWER:.0%} it takes {needed}"
+        )
+
+
+@dataclass(frozen=True)
 class Burden:
     """What a challenger costs to run: median latency of one patch, and the bytes of its weights."""
 
@@ -46,7 +68,10 @@ class Burden:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the gate says, and all that it looked at; ``unjudged``: classes and sites in too few blocks."""
+    """What the gate says, and all that it looked at; ``unjudged``: classes and sites in too few blocks.
+
+    ``power`` tells what the test could have shown; None where the models agree everywhere, or nothing was compared.
+    """
 
     verdict: Verdict
     reason: str
@@ -55,6 +80,7 @@ class Judgement:
     classes: dict[str, Difference] | None = None
     sites: dict[str, Difference] | None = None
     unjudged: tuple[str, ...] = ()
+    power: Power | None = None
 
 
 def over_budget(burden: Burden, budget: Promote) -> list[str]:
@@ -106,22 +132,24 @@ def judge(
     vetoes += [f"site {name} gets worse: {found}" for name, found in by_site.items() if found and found.high < 0]
     if ece.low > 0:
         vetoes.append(f"calibration gets worse: ECE {ece}")
-    verdict, reason = _decide(macro_f1, vetoes)
+    power = power_of(after["macro_f1"] - before["macro_f1"], blocks)
+    verdict, reason = _decide(macro_f1, vetoes, power)
     judged_classes, judged_sites = (
         {name: found for name, found in each.items() if found} for each in (by_class, by_site)
     )
     unjudged = tuple(name for each in (by_class, by_site) for name, found in each.items() if found is None)
-    return Judgement(verdict, reason, macro_f1, ece, judged_classes, judged_sites, unjudged)
+    return Judgement(verdict, reason, macro_f1, ece, judged_classes, judged_sites, unjudged, power)
 
 
-def _decide(macro_f1: Difference, vetoes: Sequence[str]) -> tuple[Verdict, str]:
+def _decide(macro_f1: Difference, vetoes: Sequence[str], power: Power | None) -> tuple[Verdict, str]:
     if vetoes:
         return "kept", "; ".join(vetoes)
     if macro_f1.low > 0:
         return "promoted", f"macro-F1 {macro_f1} against the champion"
     if macro_f1.high < 0:
         return "kept", f"the challenger is worse: macro-F1 {macro_f1}"
-    return "inconclusive", f"macro-F1 {macro_f1}: the interval holds 0"
+    told = f"; {power}" if power else ""
+    return "inconclusive", f"macro-F1 {macro_f1} on {macro_f1.blocks} blocks: the interval holds 0{told}"
 
 
 def _by_class(champion: Sums, drawn: Sequence[Sums], classes: Sequence[str]) -> Iterator[tuple[str, Difference | None]]:
@@ -161,3 +189,18 @@ def expanded_level(blocks: int) -> float:
     """The percentile of the expanded interval: Phi(-sqrt(n / (n - 1)) t(1 - level, n - 1))."""
     wider = np.sqrt(blocks / (blocks - 1)) * stats.t.ppf(1 - LEVEL, blocks - 1)
     return float(stats.norm.cdf(-wider))
+
+
+def power_of(difference: NDArray[np.float64], blocks: int) -> Power | None:
+    """What a test on so many blocks can show, by the spread (1 + draws,) of a difference under `paired_weights`.
+
+    The power of a one-sided t test at `LEVEL`, whose error falls with the root of the number of blocks.
+    """
+    error = float(np.nanstd(difference[1:], ddof=1)) * np.sqrt(blocks / (blocks - 1))
+    if error == 0:
+        return None
+    asked = np.array([blocks, *range(FEWEST_BLOCKS, MOST_BLOCKS + 1)])
+    away = WORTHWHILE / error * np.sqrt(asked / blocks)
+    shares = stats.nct.sf(stats.t.ppf(1 - LEVEL, asked - 1), asked - 1, away)
+    enough = asked[1:][shares[1:] >= POWER]
+    return Power(float(shares[0]), int(enough[0]) if len(enough) else None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
 
+from outcrop.errors import OutcropError
 from outcrop.record.archives import Archive, is_intact
 from outcrop.record.commits import file_at, has_commit, is_checkout
 from outcrop.record.digests import digest_bytes, digest_value
@@ -16,6 +17,8 @@ from outcrop.record.records import Record
 Status = Literal["ok", "failed", "not possible"]
 #: Kinds of records that tell of a model without being made into another: an audit looks at them too.
 TELLING = ("evaluation", "choose", "promotion", "refusal", "export")
+#: The same, of the model that they were given as the one that was adapted; its source has other records.
+TELLING_ADAPTED = ("appraise", "decide")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Chain:
     def of(cls, lineage: Lineage, subject: str) -> "Chain":
         """The chain of a record that the ledger names."""
         children = lineage.graph.successors(subject) if subject in lineage.graph else ()
-        telling = [name for name in children if name in lineage.records and lineage.records[name].kind in TELLING]
+        telling = [name for name in children if _tells(lineage.records.get(name), subject)]
         ancestors = lineage.ancestors(subject) if subject in lineage.graph else []
         return cls(subject, tuple(ancestors), tuple(telling), lineage)
 
@@ -80,6 +83,18 @@ class Chain:
             record = self.lineage.records.get(name)
             if record is not None and (not kinds or record.kind in kinds):
                 yield name, record
+
+
+def _tells(record: Record | None, subject: str) -> bool:
+    """Whether a record tells of a model that it was given."""
+    if record is None:
+        return False
+    return record.kind in TELLING or (record.kind in TELLING_ADAPTED and record.inputs.get("adapted") == subject)
+
+
+def in_words(error: OutcropError) -> str:
+    """An error as the finding of a check."""
+    return str(error).removesuffix(".")
 
 
 def check_ledger(audit: Audit, archive: Archive) -> None:
@@ -100,10 +115,10 @@ def check_graph(audit: Audit, chain: Chain) -> None:
     audit.ask("records", "records", damaged + unentered, f"{len(lineage.records)} records are as they were written")
     audit.ask("records", "no gap", _gaps(chain), "the walk ends at sites")
     audit.ask("records", "keys", _key_faults(chain), "what each step says it was made from is what its key was made of")
-    audit.ask("records", "one vocabulary", _vocabularies(chain))
+    audit.ask("records", "one vocabulary", _vocabularies(chain), "sites and models know the same classes")
     retracted = lineage.retracted(chain.subject)
     told = [f"{retracted.name} was retracted: {retracted.facts.get('because')}"] if retracted else []
-    audit.ask("records", "not retracted", told)
+    audit.ask("records", "not retracted", told, "neither it nor what it was made from was taken back")
 
 
 def _gaps(chain: Chain) -> Iterator[str]:
@@ -187,7 +202,14 @@ def check_files(audit: Audit, chain: Chain, archive: Archive) -> None:
             for role, file in record.files.items()
             if (fault := is_intact(file, locate(archive, file.path)))
         ]
-        audit.ask("files", f"{record.kind} {record.name}", faults, f"{len(record.files)} files hash as recorded")
+        audit.ask("files", _called(record), faults, f"{len(record.files)} files hash as recorded")
+
+
+def _called(record: Record) -> str:
+    """What people call a record: those of validations by their sites, others by kind and name."""
+    if record.kind == "validation":
+        return f"validation of {', '.join(record.inputs)}"
+    return record.name if record.name.startswith(record.kind) else f"{record.kind} {record.name}"
 
 
 def locate(archive: Archive, path: str) -> Path:
@@ -212,7 +234,8 @@ def check_code(audit: Audit, chain: Chain, root: Path) -> None:
         return
     for commit, records in by_commit.items():
         assert commit is not None
-        audit.ask("code", f"commit {commit[:12]}", _commit_faults(root, commit, records))
+        told = f"is there, with the lock file of {len(records)} steps"
+        audit.ask("code", f"commit {commit[:12]}", _commit_faults(root, commit, records), told)
     audit.ask("code", "clean", dirty, "code, parameters and lock were those of the commit")
 
 

@@ -87,13 +87,19 @@ class Dossier:
     head: Head
     graph: str
 
+    @property
+    def unmet(self) -> list[Check]:
+        """The checks that do not hold, the failed ones first."""
+        unmet = [check for check in self.checks if check.status != "ok"]
+        return sorted(unmet, key=lambda check: check.status != "failed")
+
 
 def gather_dossier(audit: Audit, chain: Chain, archive: Archive) -> Dossier:
     """What the records say; of those that cannot be read, the checks tell."""
     lineage = chain.lineage
     record = lineage.records.get(chain.subject)
     made = record.made if record else None
-    evaluated = _evaluated(chain, archive)
+    own, evaluated = _evaluated(chain, archive)
     entries = archive.ledger.readable()
     return Dossier(
         name=audit.subject,
@@ -111,9 +117,9 @@ def gather_dossier(audit: Audit, chain: Chain, archive: Archive) -> Dossier:
         sites=tuple(_site(each) for _, each in chain.records("dataset")),
         steps=tuple(_step(chain, name, each) for name, each in chain.records() if each.made is not None),
         validation=tuple(_validation(chain, archive)),
-        scores=tuple(_scores(chain, evaluated)),
-        per_class=_per_class(chain, evaluated),
-        decisions=tuple(_decision(chain, name, each) for name, each in chain.records("promotion", "refusal")),
+        scores=tuple(_scores(own, evaluated)),
+        per_class=evaluated.get(own, {}).get("per_class", {}),
+        decisions=tuple(_decisions(chain, archive)),
         checks=tuple(audit.checks),
         head=Head(len(entries), entries[-1].hash if entries else ""),
         graph=draw_lineage(chain),
@@ -126,7 +132,10 @@ def _sentence(audit: Audit) -> str:
     if failed:
         return f"{len(failed)} of {len(audit.checks)} checks failed. {failed[0].part}: {failed[0].finding}."
     if skipped:
-        return f"No check failed, but {len(skipped)} of {len(audit.checks)} were not possible."
+        first = skipped[0]
+        were = "was" if len(skipped) == 1 else "were"
+        told = f"{first.part}, {first.name}: {first.finding}"
+        return f"No check failed, but {len(skipped)} of {len(audit.checks)} {were} not possible. {told}."
     return f"All {len(audit.checks)} checks hold."
 
 
@@ -137,55 +146,63 @@ def _site(record: Record) -> SiteRow:
 
 def _step(chain: Chain, name: str, record: Record) -> StepRow:
     assert record.made is not None
-    time = chain.lineage.entries[name].time[:16].replace("T", " ") if name in chain.lineage.entries else ""
-    return StepRow(time, record.kind, record.name, name, record.made.commit or "none", record.made.dirty)
+    return StepRow(_time(chain, name), record.kind, record.name, name, record.made.commit or "none", record.made.dirty)
 
 
-def _evaluated(chain: Chain, archive: Archive) -> dict[str, Any]:
-    """The metrics of the last evaluation that can be read."""
-    for _, record in reversed(list(chain.records("evaluation"))):
-        try:
-            found: dict[str, Any] = json.loads(locate(archive, record.files["metrics.json"].path).read_text("utf-8"))
-        except (OSError, ValueError, KeyError):
-            continue
-        return found
-    return {}
+def _evaluated(chain: Chain, archive: Archive) -> tuple[str, Mapping[str, Any]]:
+    """What the audited model is called in the last evaluation that can be read, and the metrics of all models in it.
+
+    An adapted model is evaluated by the appraisal at its site.
+    """
+    for _, record in reversed(list(chain.records("evaluation", "appraise"))):
+        if record.kind == "appraise":
+            said = _evidence(record, "appraisal.json", archive)
+            if said.get("here"):
+                return "adapted", said["here"]
+        elif said := _evidence(record, "metrics.json", archive):
+            roles = [role for role, parent in record.inputs.items() if parent == chain.subject]
+            return next((role.removeprefix("models/") for role in roles if role.startswith("models/")), ""), said
+    return "", {}
 
 
-def _own_role(chain: Chain) -> str:
-    for _, record in reversed(list(chain.records("evaluation"))):
-        for role, parent in record.inputs.items():
-            if parent == chain.subject and role.startswith("models/"):
-                return role.removeprefix("models/")
-    return ""
+def _evidence(record: Record, name: str, archive: Archive) -> dict[str, Any]:
+    """What a file of a record says; nothing where it cannot be read: the checks tell of that."""
+    try:
+        found: dict[str, Any] = json.loads(locate(archive, record.files[name].path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
 
 
-def _scores(chain: Chain, evaluated: Mapping[str, Any]) -> Iterator[ScoreRow]:
-    own = _own_role(chain)
+def _scores(own: str, evaluated: Mapping[str, Any]) -> Iterator[ScoreRow]:
     for name, values in evaluated.items():
         if isinstance(values, Mapping) and "macro_f1" in values and name != "student":
             low, high = values["interval"]["macro_f1"]
             yield ScoreRow(name, {each: values[each] for each in TOLD}, (low, high), name == own)
 
 
-def _per_class(chain: Chain, evaluated: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
-    found: Mapping[str, Mapping[str, float]] = evaluated.get(_own_role(chain), {}).get("per_class", {})
-    return found
-
-
 def _validation(chain: Chain, archive: Archive) -> Iterator[str]:
     for _, record in chain.records("validation"):
-        try:
-            told = json.loads(locate(archive, record.files["validation.json"].path).read_text("utf-8"))
-        except (OSError, ValueError, KeyError):
+        told = _evidence(record, "validation.json", archive)
+        if not told:
             yield "the validation's result cannot be read"
             continue
         yield f"{told['passed']} of {told['checked']} expectations held"
         yield from (f"{each['severity']}: {each['where']}: {each['sentence']}" for each in told["findings"])
 
 
-def _decision(chain: Chain, name: str, record: Record) -> DecisionRow:
-    time = chain.lineage.entries[name].time[:16].replace("T", " ") if name in chain.lineage.entries else ""
-    facts = record.facts
-    verdict, by, because = (str(facts.get(each, "")) for each in ("verdict", "by", "because"))
-    return DecisionRow(time, record.kind, verdict, by, because, (facts.get("signer") or "unsigned")[:12])
+def _decisions(chain: Chain, archive: Archive) -> Iterator[DecisionRow]:
+    for name, record in chain.records("promotion", "refusal", "decide"):
+        facts = record.facts
+        if record.kind == "decide":
+            told = _evidence(record, "decision.json", archive)
+            facts = {"verdict": told.get("outcome", ""), "by": "labels", "because": told.get("reason", "")}
+        verdict, by, because = (str(facts.get(each, "")) for each in ("verdict", "by", "because"))
+        signer = (facts.get("signer") or "unsigned")[:12]
+        yield DecisionRow(_time(chain, name), record.kind, verdict, by, because, signer)
+
+
+def _time(chain: Chain, name: str) -> str:
+    """When a record was entered, to the minute."""
+    entries = chain.lineage.entries
+    return entries[name].time[:16].replace("T", " ") if name in entries else ""

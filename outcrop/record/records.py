@@ -5,7 +5,6 @@ them. They hold no time: the same thing recorded twice is one record. When it wa
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -108,8 +107,3 @@ class Record(_Part):
             return cls.model_validate_json(content)
         except ValidationError as cause:
             raise RecordError("this is no record", where=where, remedy="restore it from version control") from cause
-
-
-def same_facts(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Names of the facts that are not as recorded."""
-    return sorted(name for name in recorded if recorded[name] != found.get(name))

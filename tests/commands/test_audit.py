@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from benches import Caller
@@ -125,7 +125,7 @@ def mix_vocabularies(audited: Audited) -> None:
 def expire(audited: Audited) -> None:
     """Sign again, for no time at all."""
     from outcrop.record.signatures import sign
-    from tasks.promote import signed_files
+    from tasks.champions import signed_files
 
     archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")
@@ -139,7 +139,7 @@ def drop_signature(audited: Audited) -> None:
 def swap_key(audited: Audited) -> None:
     """Sign again with another key."""
     from outcrop.record.signatures import sign
-    from tasks.promote import signed_files
+    from tasks.champions import signed_files
 
     archive = archive_of(audited.workspace)
     promotion, _ = audited.record("promotion")
@@ -179,6 +179,7 @@ CASES = [
     ),
     Case("a flipped byte in a raster", flip_asset("rgb.tif"), r"rgb\.tif was changed"),
     Case("a flipped byte in the labels", flip_asset("labels.tif"), r"labels\.tif was changed"),
+    Case("a flipped byte in a raw file", lambda a: flip(a.bench.tiny.raw / "first" / "rgb.tif"), r"first/rgb\.tif was"),
     Case("a flipped byte in the parameter file", params_file, r"params\.yaml was changed"),
     Case("a flipped byte in the validation result", validation_result, r"validation\.json was changed"),
     Case("lost weights", lambda a: a.file(a.subject(), "weights.safetensors").unlink(), "safetensors is missing"),
@@ -214,15 +215,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_tampering_is_found_and_named(case: Case, audited: Audited, tmp_path: Path) -> None:
-    from tasks.audit import audit_model
+def asked(call: Caller, audited: Audited, *words: str, model: str = "student@champion") -> tuple[int, dict[str, Any]]:
+    """Exit code and result of `outcrop audit`."""
+    said = call(audited.bench, "audit", model, "--key", str(audited.public), "--json", *words)
+    assert said.out, said.err
+    return said.code, json.loads(said.out)
 
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_tampering_is_found_and_named(case: Case, audited: Audited, tmp_path: Path, serverless_call: Caller) -> None:
     tampered = audited.copy(tmp_path)
     case.damage(tampered)
-    audit, _ = audit_model(tampered.workspace, "student@champion", audited.public)
-    failed = [check.finding for check in audit.checks if check.status == "failed"]
-    assert audit.verdict == "failed"
+    code, told = asked(serverless_call, tampered)
+    failed = [check["finding"] for check in told["checks"] if check["status"] == "failed"]
+    assert (code, told["verdict"]) == (1, "failed")
     assert [finding for finding in failed if re.search(case.finding, finding)], failed
 
 
@@ -254,33 +260,35 @@ def test_an_audit_of_what_is_sound_says_so_offline(
     assert "macro-F1" in Path(told["card"]).read_text()
 
 
-def test_a_replay_gives_the_same_bytes(audited: Audited, tmp_path: Path) -> None:
+def test_a_replay_gives_the_same_bytes(audited: Audited, tmp_path: Path, serverless_call: Caller) -> None:
     """Teacher, two assistants and the student, each trained again on what the others gave when trained again."""
-    from tasks.audit import audit_model
-
     copy = audited.copy(tmp_path)
-    audit, _ = audit_model(copy.workspace, "student@champion", audited.public, replay=True)
-    replayed = {check.name: check.finding for check in audit.checks if check.part == "replay"}
-    assert audit.verdict == "ok"
+    code, told = asked(serverless_call, copy, "--replay")
+    replayed = {check["name"]: check["finding"] for check in told["checks"] if check["part"] == "replay"}
+    assert (code, told["verdict"]) == (0, "ok")
     assert list(replayed)[-2:] == ["distilled", "metrics"]
     assert [told for name, told in replayed.items() if name != "metrics"] == ["the same bytes"] * 4
     (copy.bench.root / "constraints.txt").write_text("")
-    audit, _ = audit_model(copy.workspace, "student@champion", audited.public, replay=True)
-    assert [(check.status, check.finding) for check in audit.checks if check.part == "replay"] == [
-        ("not possible", f"the lock file has changed since; check out commit {audited.subject().made.commit[:12]}")
+    code, told = asked(serverless_call, copy, "--replay")
+    commit = audited.subject().made.commit[:12]
+    assert [(check["status"], check["finding"]) for check in told["checks"] if check["part"] == "replay"] == [
+        ("not possible", f"the lock file has changed since; check out commit {commit}")
     ]
 
 
-def test_an_audit_needs_nothing_but_a_clone_and_the_data_store(audited: Audited, tmp_path: Path) -> None:
+def test_an_audit_needs_nothing_but_a_clone_and_the_data_store(
+    audited: Audited, tmp_path: Path, serverless_call: Caller
+) -> None:
     """The records come with the clone; weights and DVC's cache are the store. There is no registry and no checkout."""
-    from tasks.audit import audit_model
-
     copy = audited.copy(tmp_path)
     (copy.bench.root / ".outcrop" / "mlflow.db").unlink()
     shutil.rmtree(copy.bench.root / "data" / "sites" / "north")
-    audit, _ = audit_model(copy.workspace, "tiny-student@champion", audited.public)
-    assert audit.verdict == "not possible"
-    assert {check.part for check in audit.checks if check.status == "not possible"} == {"registry"}
+    (copy.bench.tiny.raw / "first" / "rgb.tif").unlink()
+    code, told = asked(serverless_call, copy, model="tiny-student@champion")
+    assert (code, told["verdict"]) == (3, "not possible")
+    skipped = {(check["part"], check["name"]) for check in told["checks"] if check["status"] == "not possible"}
+    assert {part for part, _ in skipped} == {"registry", "data"}
+    assert [name for part, name in skipped if part == "data"] == ["raw files of north"]
     assert not (copy.bench.root / ".outcrop" / "mlflow.db").exists()
 
 
@@ -344,6 +352,7 @@ def test_a_scene_tells_what_was_made_from_it(audited: Audited, tmp_path: Path, s
     told = json.loads(serverless_call(copy.bench, "lineage", "north/first", "--json").out)
     assert {"teacher", "distilled", "evaluate", "student.onnx"} <= {row["name"] for row in told["downstream"]}
     assert told["champions"] == ["tiny-student/1"]
+    assert {"tiny-teacher/1", "tiny-student/1"} <= {row["registered"] for row in told["downstream"]}
     said = serverless_call(copy.bench, "retract", "north", "--because", "wrong lens", "--json")
     assert all(row["retracted"] for row in json.loads(said.out)["downstream"])
     said = serverless_call(copy.bench, "promote", "student/2", "--because", "it is there")

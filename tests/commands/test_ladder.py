@@ -103,6 +103,9 @@ def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, told: 
     (_, search), *_ = archive.of_kind("search")
     assert search.facts["winner"] == searched["winner"]
     assert {archive.read(name).kind for name in search.inputs.values()} == {"validation", "guide"}
+    # What was trained with the file names the search that wrote it, as what was trained right after a search does.
+    told_of = {record.inputs.get("search") for _, record in archive.of_kind("model") if record.name == "distilled"}
+    assert (search.id in told_of) == bool(changes)
     assert Path(searched["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 

@@ -13,6 +13,9 @@ import yaml
 from benches import Bench, Caller, copy_bench
 from conftest import CELL, EAST, NORTH, SIDE
 
+from tasks.records import archive_of
+from tasks.workspace import Workspace
+
 ONBOARD = {"curve": [5, 10], "draws": 3, "cells": 200, "next_points": 4, "reference_cells": 50, "accuracy": 0.3}
 
 
@@ -104,6 +107,21 @@ def test_a_model_that_may_not_be_good_enough_is_not_registered(
     said = call(bench, "onboard", "south", *words, "--survey", str(bench.survey))
     assert said.code == 0 and "decision: refuse: " in said.out and "model: none registered" in said.out
     assert re.search(r"take \d+ more labels here", said.out) or "not good enough" in said.out
+
+
+def test_what_was_adapted_is_audited_and_adapted_again(bench: Bench, onboarded: dict[str, Any], call: Caller) -> None:
+    """Teacher, assistants and student are trained again, and the student is adapted with the labels in the archive."""
+    models = [record for _, record in archive_of(Workspace(bench.root)).of_kind("model") if record.made]
+    adapted = next(each for each in reversed(models) if each.made and each.made.step == "adapt")
+    told = json.loads(call(bench, "audit", adapted.id, "--replay", "--json").out)
+    wrong = {(check["part"], check["finding"]) for check in told["checks"] if check["status"] != "ok"}
+    assert {part for part, _ in wrong} == {"code"}, wrong  # this workspace is not under git
+    replayed = {check["name"]: check["finding"] for check in told["checks"] if check["part"] == "replay"}
+    assert replayed["adapt south"] == "the same bytes"
+    here, there = onboarded["here"]["adapted"]["macro_f1"], onboarded["sources"]["adapted"]["macro_f1"]
+    assert replayed["metrics, appraise south at south"] == f"macro-F1 {here:.4f}, recorded {here:.4f}"
+    assert replayed["metrics, appraise south at north"] == f"macro-F1 {there:.4f}, recorded {there:.4f}"
+    assert f"{here:.3f}" in Path(told["page"]).read_text(encoding="utf-8")
 
 
 def test_a_retraining_adapts_to_every_onboarded_site(bench: Bench, retrained: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcrop.learning.gates import Burden, expanded_level, judge
+from outcrop.learning.gates import LEVEL, POWER, WORTHWHILE, Burden, expanded_level, judge, power_of
 from outcrop.learning.metrics import Scored
 from outcrop.params import Promote
 
@@ -86,3 +86,25 @@ def test_intervals_of_few_blocks_are_as_wide_as_students(blocks: int) -> None:
     low = np.quantile(drawn, expanded_level(blocks))
     expected = stats.t.interval(0.95, blocks - 1, values.mean(), values.std(ddof=1) / np.sqrt(blocks))[0]
     assert low == pytest.approx(expected, abs=0.12 * (values.mean() - expected))
+
+
+@pytest.mark.parametrize(("blocks", "spread"), [(10, 0.03), (30, 0.07)])
+def test_what_a_test_could_show_is_what_t_tests_show(blocks: int, spread: float) -> None:
+    """Against t tests of simulated blocks: on as many, and on the number that is asked for."""
+    rng = np.random.default_rng(blocks)
+    values = rng.normal(0, 1, blocks)
+    values = spread * (values - values.mean()) / values.std(ddof=1)
+    drawn = rng.choice(values, (100_000, blocks)).mean(axis=1)
+    power = power_of(np.concatenate([[0.0], drawn]), blocks)
+    assert power is not None and power.blocks is not None
+    for number, expected in ((blocks, power.share), (power.blocks, POWER)):
+        gains = rng.normal(WORTHWHILE, spread, (20_000, number))
+        seen = stats.ttest_1samp(gains, 0, axis=1, alternative="greater").pvalue < LEVEL
+        assert seen.mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_an_inconclusive_verdict_says_how_many_blocks_it_takes() -> None:
+    found = judged(scored(0.70), scored(0.71, seed=1))
+    assert found.verdict == "inconclusive" and found.power is not None
+    assert f"for 80% it takes about {found.power.blocks}" in found.reason
+    assert judged(scored(0.7), scored(0.7)).power is None

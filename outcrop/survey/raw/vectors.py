@@ -6,6 +6,8 @@ VRT in disguise for what it is, and follow the address of a CRS into the network
 """
 
 import json
+import sqlite3
+from contextlib import closing
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
@@ -30,7 +32,10 @@ KINDS = {"polygon": {"Polygon", "MultiPolygon"}, "point": {"Point", "MultiPoint"
 MISREAD = set("!;")
 LON_LAT = ("lon", "lat")
 #: What the readers raise for a file that is not what it should be.
-MALFORMED = (RuntimeError, ValueError, OSError, ShapelyError)
+MALFORMED = (RuntimeError, ValueError, OSError, ShapelyError, sqlite3.DatabaseError)
+#: Finds a layer that is a table: neither a view nor what a module of SQLite's makes up.
+STORED = """SELECT 1 FROM sqlite_master
+    WHERE type = 'table' AND name = ? COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'"""
 
 
 def read_features(entry: PolygonEntry | PointEntry, raw: Path, crs: str | None) -> "gpd.GeoDataFrame":
@@ -172,11 +177,23 @@ def _read_dataset(path: Path, kind: str, layer: str | None) -> "gpd.GeoDataFrame
         raise _unreadable(path, kind)
     if MISREAD & set(name):
         raise SurveyError("the path holds a `!` or `;`", where=path, remedy="rename the file or its folder")
-    layer = _choose_layer(name, path, layer) if kind == "GeoPackage" else None
+    if kind == "GeoPackage":
+        layer = _choose_layer(name, path, layer)
+        _refuse_computed(path, layer)
     features = gpd.read_file(name, layer=layer, fid_as_index=True, engine="pyogrio")
     if not isinstance(features, gpd.GeoDataFrame):
         raise SurveyError("the file holds a table without geometries", where=path, remedy="export the features")
     return features
+
+
+def _refuse_computed(path: Path, layer: str) -> None:
+    """Refuse a layer that SQLite computes: a few bytes may make rows without end, or one that fills the memory."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        stored = database.execute(STORED, (layer,)).fetchone()
+        computed = database.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden > 1", (layer,)).fetchone()
+    if stored is None or computed is not None:
+        what = f"the layer `{layer}`" if stored is None else f"the column `{computed[0]}`"
+        raise SurveyError(f"{what} is computed, not stored", where=path, remedy="export the features as a table")
 
 
 def _choose_layer(name: str, path: Path, layer: str | None) -> str:
