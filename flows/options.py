@@ -7,9 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from outcrop.errors import ParamsError
-from outcrop.params import parse_changes
-from outcrop.settings import merge, read_yaml
 from tasks.workspace import Workspace, find_workspace
 
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
@@ -36,6 +33,10 @@ HERE = Path()
 
 def changed(file: Path | None, changes: list[str] | None) -> dict[str, Any]:
     """The parameters that a command changes: those of a file, and over them those of ``--set``."""
+    from outcrop.errors import ParamsError
+    from outcrop.params import parse_changes  # a fifth of a second that a map need not wait for
+    from outcrop.settings import merge, read_yaml
+
     return merge(read_yaml(file, ParamsError) if file else {}, parse_changes(changes or []))
 
 
