@@ -1,5 +1,6 @@
 """Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,6 +227,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Bench, dict[str,
 
     bench = make_bench(tmp_path_factory.mktemp("trained"))
     return bench, bench.retrain()
+
+
+@pytest.fixture(scope="session")
+def exported(
+    trained: "tuple[Bench, dict[str, Any]]", tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """The tiny survey's student, exported once, and what the command told."""
+    bench, _ = trained
+    folder = tmp_path_factory.mktemp("exports") / "student"
+    done = bench.run("export", "tiny-student", "-o", str(folder), "--json")
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")

@@ -214,7 +214,7 @@ class DenseNetwork(nn.Module):
         return features, torch.cat(means, dim=1)
 
 
-def densify(network: nn.Module, inputs: Sequence[Input], fine: Mapping[str, int]) -> nn.Module:
+def densify(network: nn.Module, inputs: Sequence[Input], fine: Mapping[str, int]) -> DenseNetwork | Committee:
     """The dense form of any network: a `DenseNetwork`, or a committee of them."""
     if isinstance(network, Committee):
         return Committee([DenseNetwork(member, inputs, fine) for member in network.members]).eval()

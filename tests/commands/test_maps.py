@@ -22,22 +22,12 @@ from tasks.workspace import Workspace
 Trained = tuple[Bench, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The tiny survey's student, exported once."""
-    bench, _ = trained
-    folder = tmp_path_factory.mktemp("exports") / "student"
-    done = bench.run("export", "tiny-student", "-o", str(folder), "--json")
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
-
-
 def scene_of(bench: Bench) -> Path:
     return bench.root / "data" / "sites" / "north" / "first" / "first.json"
 
 
-def classes_of(folder: Path) -> np.ndarray:
-    with rasterio.open(folder / "class.tif") as dataset:
+def values_of(folder: Path, name: str = "class") -> np.ndarray:
+    with rasterio.open(folder / f"{name}.tif") as dataset:
         return dataset.read(1)
 
 
@@ -80,7 +70,7 @@ def test_mapping_an_export_needs_neither_torch_nor_a_workflow_tool(
     )
     told, modules = done.stdout.splitlines()
     assert not {"torch", "prefect", "mlflow", "dvc", "great_expectations", "lightning_fabric"} & set(modules.split())
-    assert json.loads(told)["mapped"] == (classes_of(tmp_path / "map") < 255).sum() > 0
+    assert json.loads(told)["mapped"] == (values_of(tmp_path / "map") < 255).sum() > 0
     assert not list(tmp_path.glob(".*"))
 
 
@@ -98,9 +88,9 @@ def test_an_export_maps_as_its_model_does(
     assert made is not None and made.digests["model"] == exported[1]["source"]["digest"]
     ((_, export),) = archive.of_kind("export")
     assert export.inputs == {"model": first.inputs["model"]} and "fp32.onnx" in export.files
-    one, other = classes_of(tmp_path / "export"), classes_of(tmp_path / "model")
-    assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
-    assert (tmp_path / "export" / "unfamiliar.tif").is_file() and not (tmp_path / "model" / "unfamiliar.tif").exists()
+    for name in ("class", "unfamiliar"):
+        one, other = (values_of(tmp_path / made, name) for made in ("export", "model"))
+        assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
 
 
 def test_a_map_knows_how_often_its_model_errs(
@@ -201,19 +191,25 @@ def test_one_sentence_and_no_map(
     assert not list(tmp_path.rglob(".*"))
 
 
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(200, "the map cannot be written: file too large"), (12_000, "the raster cannot be written")],
+    ids=["for no block", "for no raster"],
+)
 def test_a_full_disk_is_told_and_leaves_no_map(
-    exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
+    room: int, expected: str, exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
 ) -> None:
     bench, _ = trained
     words = ["outcrop", "map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map")]
-    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))"
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
     code = f"import sys; from flows.cli import main; sys.argv = {words}; {code}; main()"
     done = subprocess.run(
         [sys.executable, "-c", code], env=bench.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "the map cannot be written: file too large" in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "map").exists()
+    assert expected in done.stderr and done.stderr.splitlines()[-1].startswith("outcrop: ")
+    assert "Traceback" not in done.stderr and "tiff" not in done.stderr.lower().replace("geotiff", "")
+    assert not {path.name for path in tmp_path.iterdir()} - {".map.unfinished"}
 
 
 @pytest.mark.parametrize(
