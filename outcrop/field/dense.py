@@ -96,7 +96,8 @@ class DenseEncoder(nn.Module):
     def __init__(self, encoder: Encoder, side: int, step: int) -> None:
         super().__init__()
         self.side, self.step = side, step
-        self.standardise, self.normalise, self.linear = encoder.standardise, encoder.normalise, encoder.linear
+        self.standardise: nn.Module = encoder.standardise
+        self.normalise, self.linear = encoder.normalise, encoder.linear
         layers, self.count, self.pitch, self.left = _spread(encoder.trunk, side, step)
         self.trunk = nn.Sequential(*layers)
         self.mean = _SpreadMean(self.count, self.pitch, self.left)

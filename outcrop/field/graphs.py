@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from outcrop.field.dense import DenseEncoder, DenseNetwork, Windows, rows_of
 from outcrop.field.familiarity import Familiarity
 from outcrop.field.profiles import ModalityProfile, ModelProfile
+from outcrop.learning.encoders import Standardise
 from outcrop.learning.models import Model
 from outcrop.learning.student import StudentNetwork
 
@@ -43,14 +44,16 @@ class _Graph(nn.Module):
         self.encoders = network.encoders
         for encoder in self.encoders.values():
             _fold_normalisation(cast(DenseEncoder, encoder))
-        self.activation, self.linear = cast(StudentNetwork, network.rest).classifier
+        activation, linear = cast(StudentNetwork, network.rest).classifier
+        self.activation, self.linear = activation, cast(nn.Linear, linear)
         self.limit = familiarity.limit
         self.register_buffer("mean", torch.from_numpy(familiarity.mean))
         self.register_buffer("whitener", torch.from_numpy(familiarity.whitener))
 
     def forward(self, windows: Windows) -> tuple[Tensor, Tensor]:
         features, means = [], []
-        for name, encoder in self.encoders.items():
+        for name, module in self.encoders.items():
+            encoder = cast(DenseEncoder, module)
             pooled = encoder.pooled(encoder.standardise(windows[name]))
             parts = [_pointwise(encoder.linear, torch.cat(pooled, dim=1)), pooled[0]]
             if f"{name}_rows" in windows:
@@ -70,7 +73,7 @@ def _pointwise(linear: nn.Linear, maps: Tensor) -> Tensor:
 
 def _fold_normalisation(encoder: DenseEncoder) -> None:
     """Let the first convolution of an encoder take stored values in their unit, computed in double precision."""
-    first, standardise = cast(nn.Conv2d, encoder.trunk[0]), encoder.standardise
+    first, standardise = cast(nn.Conv2d, encoder.trunk[0]), cast(Standardise, encoder.standardise)
     mean, std = standardise.mean.double(), standardise.std.double()
     if len(mean) >= FEW_BANDS or (mean / std).abs().max() > NEAR_ZERO:
         return

@@ -1,10 +1,11 @@
 """Asking a model that was not exported: the teacher, an assistant or a student, with torch."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 
-from outcrop.field.dense import densify
+from outcrop.field.dense import DenseNetwork, densify
 from outcrop.field.familiarity import Familiarity
 from outcrop.field.predictors import Said, Windows
 from outcrop.field.profiles import ModelProfile
@@ -30,7 +31,7 @@ class TrainedPredictor:
         """What the network says of a tile."""
         seen = {name: torch.from_numpy(values) for name, values in windows.items()}
         if isinstance(self._network, Committee):
-            logits, (_, means) = self._network(seen).logits, self._network.members[0].look(seen)
+            logits, (_, means) = self._network(seen).logits, cast(DenseNetwork, self._network.members[0]).look(seen)
         else:
             features, means = self._network.look(seen)
             logits = self._network.rest(features).logits

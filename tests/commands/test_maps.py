@@ -146,6 +146,12 @@ def altered(folder: Path, name: str) -> Path:
     return copy
 
 
+def torn(folder: Path) -> Path:
+    raster = folder.parent / "first" / "rgb.tif"
+    raster.write_bytes(raster.read_bytes()[: raster.stat().st_size // 2])
+    return folder.parent / "first" / "first.json"
+
+
 def occupied(folder: Path) -> Path:
     (folder / "holiday.jpg").touch()
     return folder
@@ -161,6 +167,7 @@ BAD: dict[str, tuple[str, Any, tuple[str, ...], str]] = {
     "manifest altered": ("model", lambda f: altered(f, "export.json"), (), "the export's `export.json` was altered"),
     "unknown model": ("model", lambda f: "tiny-pupil", (), "no model is called `tiny-pupil`"),
     "folder without a model": ("model", lambda f: f, (), "the folder holds no model"),
+    "raster torn": ("scene", torn, (), "the raster cannot be read"),
     "no scene": ("scene", lambda f: f / "none.tif", (), "there is no such scene"),
     "output is something else": ("output", occupied, (), "what stands there is no map"),
     "output under a file": ("output", under_a_file, (), "the map cannot be written: not a directory"),
@@ -178,6 +185,7 @@ def test_one_sentence_and_no_map(
     what, make, words, expected = BAD[case]
     bench, _ = trained
     shutil.copytree(exported[0], tmp_path / "student")
+    shutil.copytree(scene_of(bench).parent, tmp_path / "first")
     (tmp_path / "case").mkdir()
     given: dict[str, Any] = {"model": tmp_path / "student", "scene": scene_of(bench), "output": tmp_path / "map"}
     if make is not None:
