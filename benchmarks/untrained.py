@@ -94,10 +94,10 @@ def write_untrained(model: Model, profile: ModelProfile, folder: Path) -> Path:
         dirty=True,
         packages={},
     )
-    calibration = {"cells": dict.fromkeys(("familiar", "limit", "scored", "calibration"), 0), "sites": {}}
+    calibration = {"cells": dict.fromkeys(("familiar", "limit", "compared", "calibration"), 0), "sites": {}}
     calibration |= {"torch_macro_f1": 0.0, "familiar_quantile": 0.99}
     export = Export(
         format=FORMAT, profile=profile, source=source, graphs=graphs, refused={}, metrics={}, calibration=calibration
     )
-    write_export(export, folder)
+    write_export(export, "A model with random weights, to measure speed with.\n", folder)
     return folder

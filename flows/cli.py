@@ -1,5 +1,6 @@
 """The command line. Heavy packages are imported by the commands that need them: `--help` is instant."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; what a user can mend is told in one sentence, with exit code 2."""
+    # What GDAL remarks of a file is told in that sentence; without a handler it would be printed besides.
+    logging.getLogger("rasterio").addHandler(logging.NullHandler())
     try:
         app()
     except OutcropError as error:

@@ -50,10 +50,13 @@ def export(
     if as_json:
         show_json(made)
         return
-    print(f"network: macro-F1 {made['calibration']['torch_macro_f1']:.4f} on validation cells")
+    score = made["calibration"]["torch_macro_f1"]
+    if score is not None:
+        print(f"network: macro-F1 {score:.4f} on validation cells")
     for precision, graph in made["graphs"].items():
         size, score, off = graph["bytes"] / 1024, graph["macro_f1"], graph["difference"]
-        print(f"{precision}: macro-F1 {score:.4f}, {size:.0f} kB, probabilities differ by {off:.1e} at most")
+        scored = "" if score is None else f"macro-F1 {score:.4f}, "
+        print(f"{precision}: {scored}{size:.0f} kB, probabilities differ by {off:.1e} at most")
     for precision, why in made["refused"].items():
         print(f"{precision}: not written, {why}")
     print(f"export: {made['export']}")

@@ -9,14 +9,12 @@ from outcrop.errors import ModelError, WorkspaceError
 from outcrop.field.cards import write_export
 from outcrop.field.exported import FORMAT, Export, Source, is_export, read_export
 from outcrop.field.exports import LARGEST_LOSS, Made, make_graphs
+from outcrop.record.pages import render_page
 from outcrop.record.provenance import package_versions, read_commit
-from outcrop.survey.cells import CellReader
-from outcrop.survey.census import take_census
-from outcrop.survey.declarations import declared_ranges
 from outcrop.survey.staging import staged
 from tasks.data import site_hashes
 from tasks.fieldwork import keep_export
-from tasks.models import Known, confusion_told, find_model, know_model
+from tasks.models import Known, confusion_told, find_model, know_model, read_cells
 from tasks.progress import Progress
 from tasks.workspace import Workspace
 
@@ -51,11 +49,10 @@ def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] =
 
         tell("census")
         params = known.params
-        census = take_census(known.sites, known.model.config.footprint, declared_ranges(known.survey), Path(scratch))
-        reader = CellReader(known.sites, census)
+        reader = read_cells(known, Path(scratch))
         made = make_graphs(known.model, known.profile, reader, params.seed, params.patches.pool_mb, building, tell)
         manifest = _manifest(workspace, known, made, hashes)
-        write_export(manifest, building)
+        write_export(manifest, render_page("model_card.md", **dict(manifest)), building)
         bar.reach(len(STEPS), len(STEPS), "")
     parent = known.found.record
     return {

@@ -26,7 +26,7 @@ from outcrop.field.scenes import MapScene, open_scene
 from outcrop.record.digests import digest_value
 from outcrop.survey.staging import staged
 from tasks.progress import Progress, say
-from tasks.workspace import find_workspace, workspace_around
+from tasks.workspace import Workspace, find_workspace, workspace_around
 
 BLOCKS, PLAN = "blocks", "plan"
 
@@ -74,13 +74,14 @@ def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: P
     scene = open_scene(scene_path, predictor.profile, manner.bands)
     for note in scene.notes:
         say(note)
-    familiarity = isinstance(predictor, ExportedPredictor)
-    products = products_of(predictor.profile, probabilities=manner.probabilities, familiarity=familiarity)
+    products = products_of(
+        predictor.profile, probabilities=manner.probabilities, familiarity=predictor.tells_strangeness
+    )
     with _unfinished(output, _plan(scene, lineage, manner)) as (folder, journal):
         seconds = _fill(predictor, scene, journal, manner)
         with staged(output.parent, output.name) as building:
             write_map(scene, products, journal, building, lineage)
-        summary = _summary(journal, predictor, familiarity)
+        summary = _summary(journal, predictor)
         shutil.rmtree(folder)
     told = {"scene": scene.name, **lineage, **summary}
     record = _record(where, lineage["outcrop:model"], scene_path, output, told)
@@ -109,18 +110,24 @@ def _predictor(model: str, manner: Manner, where: Path) -> tuple[Predictor, dict
         export = predictor.export
         lineage = {"outcrop:model": export.source.digest, "outcrop:precision": manner.precision}
         return predictor, {**lineage, **_told(predictor, export.confusion)}
-    workspace = find_workspace(where)
+    return _trained(find_workspace(where), model, manner)
+
+
+def _trained(workspace: Workspace, model: str, manner: Manner) -> tuple[Predictor, dict[str, Any]]:
+    """A model that was not exported: what is familiar to it is learnt anew from its sites."""
     workspace.prepare()
     if manner.precision != "fp32":
         raise ParamsError("a model has one precision", where="--precision", remedy="export it first: `outcrop export`")
     import torch
 
     from outcrop.field.trained import TrainedPredictor
-    from tasks.models import confusion_told, know_model
+    from tasks.models import confusion_told, know_familiar, know_model
 
     torch.set_num_threads(1)  # tiles run side by side
     known = know_model(workspace, model)
-    predictor = TrainedPredictor(known.model, known.profile)
+
+    say("learning from the training sites what is familiar to the model")
+    predictor = TrainedPredictor(known.model, known.profile, know_familiar(workspace, known))
     return predictor, {
         "outcrop:model": known.found.digest,
         **_told(predictor, confusion_told(known.found, known.profile)),
@@ -220,7 +227,7 @@ def _fill(predictor: Predictor, scene: MapScene, journal: Journal, manner: Manne
     return perf_counter() - start
 
 
-def _summary(journal: Journal, predictor: Predictor, familiarity: bool) -> dict[str, Any]:
+def _summary(journal: Journal, predictor: Predictor) -> dict[str, Any]:
     """How many cells were mapped, the share of every class, and of what is unfamiliar."""
     counts, unfamiliar = np.zeros(256, dtype=np.int64), 0
     for row, col in journal.records:
@@ -230,4 +237,4 @@ def _summary(journal: Journal, predictor: Predictor, familiarity: bool) -> dict[
     mapped = int(counts[:NODATA].sum())
     shares = {c.name: int(n) / max(mapped, 1) for c, n in zip(predictor.profile.classes, counts, strict=False)}
     summary = {"cells": int(counts.sum()), "mapped": mapped, "classes": shares}
-    return summary | ({"unfamiliar": unfamiliar / max(mapped, 1)} if familiarity else {})
+    return summary | ({"unfamiliar": unfamiliar / max(mapped, 1)} if predictor.tells_strangeness else {})

@@ -1,5 +1,6 @@
 """Finding a model by what a person calls it: a folder, or what `tasks.tracking.Registry.find` takes."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +8,15 @@ from typing import Any
 
 from outcrop.errors import ModelError, SurveyError
 from outcrop.field.carbon.fractions import confusion_of
+from outcrop.field.familiarity import Familiarity, familiar_cells, learn_familiarity
 from outcrop.field.profiles import ModelProfile, profile_of
 from outcrop.learning.models import CONFIG, Model, load_model
 from outcrop.params import Params
 from outcrop.record.digests import digest_folder
+from outcrop.survey.cells import CellReader
+from outcrop.survey.census import take_census
+from outcrop.survey.declarations import declared_ranges
+from outcrop.survey.patches import BlockPool
 from outcrop.survey.sites import Site, read_site
 from outcrop.survey.surveys import Survey, load_survey
 from tasks.workspace import Workspace
@@ -101,6 +107,26 @@ def know_model(workspace: Workspace, name: str, sites: Sequence[str] = ()) -> Kn
     trained_on = tuple(survey.sites) if params.sites.train == "all" else params.sites.train
     read = tuple(read_site(workspace.sites / site) for site in sites or trained_on)
     return Known(found, model, survey, params, read, profile_of(model.config, read), trained_on)
+
+
+def read_cells(known: Known, scratch: Path) -> CellReader:
+    """The cells of a model's sites that can be used; which ones these are is kept in ``scratch``."""
+    census = take_census(known.sites, known.model.config.footprint, declared_ranges(known.survey), scratch)
+    return CellReader(known.sites, census)
+
+
+def know_familiar(workspace: Workspace, known: Known) -> Familiarity:
+    """What is familiar to a model, learnt from its sites.
+
+    Raises
+    ------
+    DataError : they have no cell to learn from.
+    """
+    names = [entry.modality for entry in known.model.config.inputs]
+    with tempfile.TemporaryDirectory(dir=workspace.state) as scratch:
+        reader = read_cells(known, Path(scratch))
+        pool = BlockPool(reader, names, known.params.patches.pool_mb)
+        return learn_familiarity(known.model, pool, familiar_cells(reader, known.params.seed))
 
 
 def confusion_told(found: Found, profile: ModelProfile) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outcrop.errors import WorkspaceError
-from outcrop.survey.surveys import DATA_VARIABLE
 
 #: Quiet, offline, on loopback; a value that the user has set stays.
 ENVIRONMENT = {
@@ -71,6 +70,8 @@ class Workspace:
         ------
         WorkspaceError : the environment variable that names it is not set, or does not name a folder.
         """
+        from outcrop.survey.surveys import DATA_VARIABLE  # brings all that a survey file may say
+
         value = os.environ.get(DATA_VARIABLE)
         if not value:
             raise WorkspaceError(

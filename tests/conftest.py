@@ -1,5 +1,6 @@
 """Tiny sites with a known answer, made through the real ingest: raw GeoTIFFs and a survey file in, a site out."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -262,6 +263,18 @@ def trained_copy(trained: "tuple[Bench, dict[str, Any]]", tmp_path: Path) -> "Be
     from benches import copy_bench
 
     return copy_bench(trained[0], tmp_path)
+
+
+@pytest.fixture(scope="session")
+def exported(
+    trained: "tuple[Bench, dict[str, Any]]", serverless_call: "Caller", tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """The tiny survey's student, exported once, and what the command told."""
+    bench, _ = trained
+    folder = tmp_path_factory.mktemp("exports") / "student"
+    said = serverless_call(bench, "export", "tiny-student", "-o", str(folder), "--json")
+    assert said.code == 0, said.err
+    return folder, json.loads(said.out)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
-"""What goes with an export: a model card for people, a STAC item (MLM extension) for catalogues."""
+"""What goes with an export: its manifest, a model card for people, a STAC item (MLM extension), and digests of all."""
 
 import json
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from outcrop.field.exported import MANIFEST, SUMS, Export, digest_of
 from outcrop.field.graphs import OPSET, OUTPUTS
@@ -16,26 +14,14 @@ CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
 
-def write_export(export: Export, folder: Path) -> None:
-    """Write all of an export but its graphs, which lie in ``folder``: manifest, model card, STAC item, digests."""
+def write_export(export: Export, card: str, folder: Path) -> None:
+    """Write all of an export but its graphs, which lie in ``folder``; ``card`` is the model card's text."""
     (folder / MANIFEST).write_text(export.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _write_cards(export, folder)
-    sums = [f"{digest_of(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-    (folder / SUMS).write_text("".join(sums), encoding="utf-8")
-
-
-def _write_cards(export: Export, folder: Path) -> None:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    card = environment.get_template("model_card.md.j2").render(**dict(export))
     (folder / CARD).write_text(card, encoding="utf-8")
     item = json.dumps(model_item(export), indent=2, allow_nan=False)
     (folder / ITEM).write_text(item + "\n", encoding="utf-8")
+    sums = [f"{digest_of(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / SUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def model_item(export: Export) -> dict[str, Any]:

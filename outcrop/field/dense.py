@@ -45,7 +45,7 @@ POOLED = 2
 Windows = dict[str, Tensor]
 
 
-def _rows(maps: Tensor) -> Tensor:
+def rows_of(maps: Tensor) -> Tensor:
     """(1, channels, height, width) -> (height * width, channels)."""
     return maps[0].flatten(1).T
 
@@ -96,7 +96,8 @@ class DenseEncoder(nn.Module):
     def __init__(self, encoder: Encoder, side: int, step: int) -> None:
         super().__init__()
         self.side, self.step = side, step
-        self.standardise, self.normalise, self.linear = encoder.standardise, encoder.normalise, encoder.linear
+        self.standardise: nn.Module = encoder.standardise
+        self.normalise, self.linear = encoder.normalise, encoder.linear
         layers, self.count, self.pitch, self.left = _spread(encoder.trunk, side, step)
         self.trunk = nn.Sequential(*layers)
         self.mean = _SpreadMean(self.count, self.pitch, self.left)
@@ -105,17 +106,22 @@ class DenseEncoder(nn.Module):
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
         """Features (rows, columns, features), and the trunk's mean over each patch (rows, columns, channels)."""
         x = self.standardise(window)
-        height, width = ((pixels - self.side) // self.step + 1 for pixels in window.shape[2:])
-        seen = self.trunk(x)
-        pooled = [self.mean(seen)]
-        if self.centre:
-            pooled.append(self._middle(seen))
-        # Where a stride leaves a rest of the patch, the window has room for positions that belong to no patch.
-        pooled = [_rows(part[:, :, :height, :width]) for part in pooled]
-        rows = torch.cat(pooled, dim=1)
+        pooled = self.pooled(x)
+        height, width = pooled[0].shape[2:]
+        rows = torch.cat([rows_of(part) for part in pooled], dim=1)
         if self.normalise is not None:
-            rows = torch.cat([rows, self.normalise(_rows(self._moments(x)))], dim=1)
-        return tuple(seen.view(height, width, -1) for seen in (self.linear(rows), pooled[0]))
+            rows = torch.cat([rows, self.normalise(rows_of(self._moments(x)))], dim=1)
+        return tuple(seen.view(height, width, -1) for seen in (self.linear(rows), rows_of(pooled[0])))
+
+    def pooled(self, x: Tensor) -> list[Tensor]:
+        """Maps (1, channels, rows, columns) of a standardised window: the trunk's mean over each patch, its centre."""
+        height, width = ((pixels - self.side) // self.step + 1 for pixels in x.shape[2:])
+        seen = self.trunk(x)
+        parts = [self.mean(seen)]
+        if self.centre:
+            parts.append(self._middle(seen))
+        # Where a stride leaves a rest of the patch, the window has room for positions that belong to no patch.
+        return [part[:, :, :height, :width] for part in parts]
 
     def _middle(self, seen: Tensor) -> Tensor:
         """The middle position of every patch, or the mean of the middle four."""
@@ -209,7 +215,7 @@ class DenseNetwork(nn.Module):
         return features, torch.cat(means, dim=1)
 
 
-def densify(network: nn.Module, inputs: Sequence[Input], fine: Mapping[str, int]) -> nn.Module:
+def densify(network: nn.Module, inputs: Sequence[Input], fine: Mapping[str, int]) -> DenseNetwork | Committee:
     """The dense form of any network: a `DenseNetwork`, or a committee of them."""
     if isinstance(network, Committee):
         return Committee([DenseNetwork(member, inputs, fine) for member in network.members]).eval()

@@ -44,11 +44,14 @@ class Source(Section):
 
 
 class Graph(Section):
-    """One precision's graph: its file, and how it scored on the validation cells of the sites it was calibrated on."""
+    """One precision's graph: its file, and how it scored on validation cells of the sites it was calibrated on.
+
+    ``macro_f1`` is None where these have no labels.
+    """
 
     file: str
     bytes: int
-    macro_f1: float
+    macro_f1: float | None
     difference: Annotated[float, Field(description="largest difference of a probability from torch's")]
 
 
@@ -102,6 +105,8 @@ class ExportedPredictor:
     ------
     ModelError : the export is damaged, or has no graph of this precision.
     """
+
+    tells_strangeness = True
 
     def __init__(self, folder: Path, precision: Precision = "fp32") -> None:
         self.export = read_export(folder)

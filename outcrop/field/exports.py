@@ -1,7 +1,8 @@
 """Making an export: the graphs of a student, what is familiar to it, and the proof that they say what it says.
 
 An fp32 graph that does not equal the network to `TOLERANCE` is a fault of ours and stops the export. An int8 graph that
-loses more than `LARGEST_LOSS` of macro-F1 on validation cells is not written, and the export says so.
+loses more than `LARGEST_LOSS` of macro-F1 on validation cells is not written, and the export says so; nor is one where
+no labels can tell what it loses.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from outcrop.errors import DataError, ModelError
 from outcrop.field.exported import Graph, Precision, open_graph
-from outcrop.field.familiarity import Familiarity, fit_familiarity, trunk_means
+from outcrop.field.familiarity import BATCH, Familiarity, familiar_cells, learn_familiarity
 from outcrop.field.graphs import write_graph
 from outcrop.field.predictors import Windows
 from outcrop.field.profiles import ModelProfile
@@ -24,17 +25,15 @@ from outcrop.learning.metrics import Scored
 from outcrop.learning.models import Model
 from outcrop.learning.student import StudentNetwork
 from outcrop.learning.training import predict, validation_score
-from outcrop.survey.cells import CellReader, CellSet, labelled_cells, paired_cells, thinned
+from outcrop.survey.cells import CellReader, CellSet, labelled_cells, thinned
 from outcrop.survey.patches import Batch, BlockPool, sweep
 
 #: Largest difference between a probability of the fp32 graph and the network's.
 TOLERANCE = 1e-4
 #: Macro-F1 that 8 bits may cost.
 LARGEST_LOSS = 0.01
-#: Cells that familiarity is fitted on, and as many that its limit is set by; cells that int8 is calibrated on; and
-#: labelled cells that the graphs are compared on.
-FAMILIAR_CELLS, CALIBRATION_CELLS, SCORED_CELLS = 4000, 500, 4000
-BATCH = 256
+#: Cells that int8 is calibrated on, and cells that the graphs are compared on.
+CALIBRATION_CELLS, COMPARED_CELLS = 500, 4000
 #: Told what is being done.
 Progress = Callable[[str], None]
 
@@ -47,7 +46,7 @@ class Made:
     graphs: dict[Precision, Graph] = field(default_factory=dict)
     refused: dict[Precision, str] = field(default_factory=dict)
     cells: dict[str, int] = field(default_factory=dict)
-    torch_macro_f1: float = 0.0
+    torch_macro_f1: float | None = None
 
 
 def make_graphs(
@@ -63,38 +62,36 @@ def make_graphs(
     Raises
     ------
     ModelError : the model is no student, or the graph does not say what the network says.
-    DataError : the sites have no cell to calibrate or to check on.
+    DataError : the sites have no cell to calibrate or to compare on.
     """
     if not isinstance(model.network, StudentNetwork):
         raise ModelError("only students and assistants are exported", remedy="map with a teacher without export")
     names = [entry.modality for entry in model.config.inputs]
     pool = BlockPool(reader, names, megabytes)
     progress("familiarity")
-    pairs = {split: paired_cells(reader, split, FAMILIAR_CELLS, seed) for split in ("train", "val")}
-    for split, cells in pairs.items():
-        if not cells.size:
-            raise DataError(f"no cell can be used in the {split} blocks", remedy="check the site's split and nodata")
-    familiarity = fit_familiarity(_means(model, pool, pairs["train"]), _means(model, pool, pairs["val"]))
-    scored = thinned(reader, labelled_cells(reader, "val", "all", seed), SCORED_CELLS, seed)
-    made = Made(familiarity)
-    made.cells = {"familiar": pairs["train"].size, "limit": pairs["val"].size, "scored": scored.size}
+    familiar = familiar_cells(reader, seed)
+    made = Made(learn_familiarity(model, pool, familiar))
+    calibration = thinned(reader, familiar["train"], CALIBRATION_CELLS, seed)
     progress("fp32")
-    write_graph(model, profile, familiarity, folder / "fp32.onnx")
-    truth = predict(model.network, sweep(pool, scored, BATCH), names, torch.device("cpu"))
-    made.torch_macro_f1 = validation_score(truth)[0]
-    made.graphs["fp32"] = _measured(folder / "fp32.onnx", profile, pool, scored, truth)
-    if made.graphs["fp32"].difference > TOLERANCE:
+    beside = _beside_network(model, profile, pool, familiar["val"], seed)
+    made.torch_macro_f1 = beside.macro_f1(beside.truth.probabilities)
+    made.cells = {"familiar": familiar["train"].size, "limit": familiar["val"].size}
+    made.cells |= {"compared": beside.cells.size, "calibration": calibration.size}
+    write_graph(model, profile, made.familiarity, folder / "fp32.onnx")
+    fp32 = made.graphs["fp32"] = beside.measure(folder / "fp32.onnx")
+    if fp32.difference > TOLERANCE:
         raise ModelError(
-            f"the graph's probabilities differ from the network's by up to {made.graphs['fp32'].difference:.1e}",
+            f"the graph's probabilities differ from the network's by up to {fp32.difference:.1e}",
             remedy="this is a fault of Outcrop: please report it with the model",
         )
     progress("int8")
-    calibration = thinned(reader, pairs["train"], CALIBRATION_CELLS, seed)
-    made.cells["calibration"] = calibration.size
+    if made.torch_macro_f1 is None:
+        made.refused["int8"] = "no validation block has labels that tell what 8 bits cost"
+        return made
     windows = [window for batch in sweep(pool, calibration, BATCH) for window in _windows(batch, profile)]
     quantise(folder / "fp32.onnx", folder / "int8.onnx", windows)
-    int8 = _measured(folder / "int8.onnx", profile, pool, scored, truth)
-    loss = made.torch_macro_f1 - int8.macro_f1
+    int8 = beside.measure(folder / "int8.onnx")
+    loss = made.torch_macro_f1 - (int8.macro_f1 or 0.0)
     if loss > LARGEST_LOSS:
         (folder / "int8.onnx").unlink()
         made.refused["int8"] = f"8 bits would cost {100 * loss:.1f} points of macro-F1"
@@ -103,29 +100,49 @@ def make_graphs(
     return made
 
 
-def _means(model: Model, pool: BlockPool, cells: CellSet) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _Beside:
+    """Cells on which graphs are held against what the network says of them; ``labelled``: they tell who is right."""
+
+    profile: ModelProfile
+    pool: BlockPool
+    cells: CellSet
+    truth: Scored
+    labelled: bool
+
+    def macro_f1(self, probabilities: NDArray[np.float32]) -> float | None:
+        """Of what a graph, or the network, says of the cells; None without labels."""
+        if not self.labelled:
+            return None
+        return validation_score(Scored(self.truth.labels, probabilities, self.truth.blocks))[0]
+
+    def measure(self, path: Path) -> Graph:
+        """What a graph says of the cells, one window of one cell after the other."""
+        session = open_graph(path)
+        said = [
+            session.run(["probabilities"], dict(window))[0]
+            for batch in sweep(self.pool, self.cells, BATCH)
+            for window in _windows(batch, self.profile)
+        ]
+        probabilities = np.concatenate(said)
+        return Graph(
+            file=path.name,
+            bytes=path.stat().st_size,
+            macro_f1=self.macro_f1(probabilities),
+            difference=float(np.abs(probabilities - self.truth.probabilities).max()),
+        )
+
+
+def _beside_network(model: Model, profile: ModelProfile, pool: BlockPool, unlabelled: CellSet, seed: int) -> _Beside:
+    """Compare on labelled validation cells; where a site has none, as one that nobody has mapped yet, on others."""
+    try:
+        cells, labelled = labelled_cells(pool.reader, "val", "all", seed), True
+    except DataError:
+        cells, labelled = unlabelled, False
+    cells = thinned(pool.reader, cells, COMPARED_CELLS, seed)
     names = [entry.modality for entry in model.config.inputs]
-    rows = [
-        trunk_means(model.network, {name: torch.from_numpy(batch.patches[name]) for name in names})
-        for batch in sweep(pool, cells, BATCH)
-    ]
-    return np.concatenate(rows)
-
-
-def _measured(path: Path, profile: ModelProfile, pool: BlockPool, cells: CellSet, truth: Scored) -> Graph:
-    """What a graph says of cells, one window of one cell after the other, beside what the network says."""
-    session = open_graph(path)
-    said = [
-        session.run(["probabilities"], dict(window))[0]
-        for batch in sweep(pool, cells, BATCH)
-        for window in _windows(batch, profile)
-    ]
-    probabilities = np.concatenate(said)
-    return Graph(
-        file=path.name,
-        bytes=path.stat().st_size,
-        macro_f1=validation_score(Scored(truth.labels, probabilities, truth.blocks))[0],
-        difference=float(np.abs(probabilities - truth.probabilities).max()),
+    return _Beside(
+        profile, pool, cells, predict(model.network, sweep(pool, cells, BATCH), names, torch.device("cpu")), labelled
     )
 
 

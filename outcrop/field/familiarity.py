@@ -7,6 +7,7 @@ It is squared and divided by its own quantile over validation cells, which the d
 cell is unlike all but a stated share of the ground that the model comes from.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,14 +17,21 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import nn
 
+from outcrop.errors import DataError
+from outcrop.learning.committee import Committee
 from outcrop.learning.encoders import Encoder
+from outcrop.learning.models import Model
 from outcrop.learning.networks import Patches
+from outcrop.survey.cells import CellReader, CellSet, paired_cells
+from outcrop.survey.patches import BlockPool, sweep
 
 Rows = NDArray[np.float32]
 #: Share of the validation cells that counts as familiar.
 QUANTILE = 0.99
 #: A channel that is constant over the training cells tells nothing until it moves by about so much.
 SMALLEST_DEVIATION = 1e-4
+#: Cells that the distance is fitted on, and as many that its limit is set by; patches at a time.
+CELLS, BATCH = 4000, 256
 
 
 @dataclass(frozen=True)
@@ -54,9 +62,39 @@ def fit_familiarity(training: Rows, validation: Rows, quantile: float = QUANTILE
     return Familiarity(mean, matrix, float(np.quantile(distances, quantile)), quantile)
 
 
+def familiar_cells(reader: CellReader, seed: int) -> dict[str, CellSet]:
+    """The cells that the distance is fitted on (``train``), and those that its limit is set by (``val``).
+
+    Raises
+    ------
+    DataError : the sites have none.
+    """
+    cells = {split: paired_cells(reader, split, CELLS, seed) for split in ("train", "val")}
+    for split, found in cells.items():
+        if not found.size:
+            raise DataError(f"no cell can be used in the {split} blocks", remedy="check the site's split and nodata")
+    return cells
+
+
+def learn_familiarity(model: Model, pool: BlockPool, cells: Mapping[str, CellSet]) -> Familiarity:
+    """Fit what is familiar to a model on `familiar_cells`; to a committee it is what is so to its first member."""
+    names = [entry.modality for entry in model.config.inputs]
+    network = model.network.members[0] if isinstance(model.network, Committee) else model.network
+    means = {
+        split: np.concatenate(
+            [
+                trunk_means(network, {name: torch.from_numpy(batch.patches[name]) for name in names})
+                for batch in sweep(pool, chosen, BATCH)
+            ]
+        )
+        for split, chosen in cells.items()
+    }
+    return fit_familiarity(means["train"], means["val"])
+
+
 @torch.inference_mode()
 def trunk_means(network: nn.Module, patches: Patches) -> Rows:
-    """The means of a student's trunks over patches, by modality (N, bands, side, side) -> (N, channels)."""
+    """The means of a network's trunks over patches, by modality (N, bands, side, side) -> (N, channels)."""
     encoders = cast(nn.ModuleDict, network.encoders)
     means = []
     for name, encoder in encoders.items():

@@ -30,5 +30,9 @@ class Predictor(Protocol):
     def profile(self) -> ModelProfile:
         """What it asks of a scene."""
 
+    @property
+    def tells_strangeness(self) -> bool:
+        """Whether it knows the training data."""
+
     def predict(self, windows: Windows) -> Said:
         """What it says of a tile whose patches the windows cover."""

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from outcrop.field.journals import Journal
 from outcrop.field.mapping import CLASS, CONFIDENCE, NODATA, PROBABILITIES, STEPS, UNFAMILIAR
@@ -90,8 +90,8 @@ def _pieces(journal: Journal, layers: slice) -> Iterator[Piece]:
 def _style(legend: Sequence[LabelClass]) -> str:
     """A QGIS style that names the classes; QGIS takes it up with the raster beside it."""
     entries = "\n".join(
-        f'      <paletteEntry value="{entry.value}" color={quoteattr(entry.colour)} alpha="255" '
-        f"label={quoteattr(entry.name.replace('_', ' '))}/>"
+        f'      <paletteEntry value="{entry.value}" color="{escape(entry.colour)}" alpha="255" '
+        f'label="{escape(entry.name.replace("_", " "))}"/>'
         for entry in legend
     )
     return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>

@@ -1,4 +1,4 @@
-"""Pages from templates: styles and pictures inside, no script, nothing loaded from elsewhere."""
+"""Pages and cards from templates: styles and pictures inside, no script, nothing loaded from elsewhere."""
 
 from pathlib import Path
 
@@ -15,6 +15,7 @@ def render_page(template: str, **values: object) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(
         fixed=fixed, chance=chance, count=count, size=size, spread=spread, plain=plain, image=image, as_yaml=as_yaml

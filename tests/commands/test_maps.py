@@ -22,24 +22,12 @@ from tasks.workspace import Workspace
 Trained = tuple[Bench, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def exported(
-    trained: Trained, serverless_call: Caller, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Any]]:
-    """The tiny survey's student, exported once."""
-    bench, _ = trained
-    folder = tmp_path_factory.mktemp("exports") / "student"
-    said = serverless_call(bench, "export", "tiny-student", "-o", str(folder), "--json")
-    assert said.code == 0, said.err
-    return folder, json.loads(said.out)
-
-
 def scene_of(bench: Bench) -> Path:
     return bench.root / "data" / "sites" / "north" / "first" / "first.json"
 
 
-def classes_of(folder: Path) -> np.ndarray:
-    with rasterio.open(folder / "class.tif") as dataset:
+def values_of(folder: Path, name: str = "class") -> np.ndarray:
+    with rasterio.open(folder / f"{name}.tif") as dataset:
         return dataset.read(1)
 
 
@@ -82,7 +70,7 @@ def test_mapping_an_export_needs_neither_torch_nor_a_workflow_tool(
     )
     told, modules = done.stdout.splitlines()
     assert not {"torch", "prefect", "mlflow", "dvc", "great_expectations", "lightning_fabric"} & set(modules.split())
-    assert json.loads(told)["mapped"] == (classes_of(tmp_path / "map") < 255).sum() > 0
+    assert json.loads(told)["mapped"] == (values_of(tmp_path / "map") < 255).sum() > 0
     assert not list(tmp_path.glob(".*"))
 
 
@@ -100,9 +88,9 @@ def test_an_export_maps_as_its_model_does(
     assert made is not None and made.digests["model"] == exported[1]["source"]["digest"]
     ((_, export),) = archive.of_kind("export")
     assert export.inputs == {"model": first.inputs["model"]} and "fp32.onnx" in export.files
-    one, other = classes_of(tmp_path / "export"), classes_of(tmp_path / "model")
-    assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
-    assert (tmp_path / "export" / "unfamiliar.tif").is_file() and not (tmp_path / "model" / "unfamiliar.tif").exists()
+    for name in ("class", "unfamiliar"):
+        one, other = (values_of(tmp_path / made, name) for made in ("export", "model"))
+        assert ((one < 255) == (other < 255)).all() and (one == other).mean() > 0.999
 
 
 def test_a_map_knows_how_often_its_model_errs(
@@ -158,6 +146,12 @@ def altered(folder: Path, name: str) -> Path:
     return copy
 
 
+def torn(folder: Path) -> Path:
+    raster = folder.parent / "first" / "rgb.tif"
+    raster.write_bytes(raster.read_bytes()[: raster.stat().st_size // 2])
+    return folder.parent / "first" / "first.json"
+
+
 def occupied(folder: Path) -> Path:
     (folder / "holiday.jpg").touch()
     return folder
@@ -173,6 +167,7 @@ BAD: dict[str, tuple[str, Any, tuple[str, ...], str]] = {
     "manifest altered": ("model", lambda f: altered(f, "export.json"), (), "the export's `export.json` was altered"),
     "unknown model": ("model", lambda f: "tiny-pupil", (), "no model is called `tiny-pupil`"),
     "folder without a model": ("model", lambda f: f, (), "the folder holds no model"),
+    "raster torn": ("scene", torn, (), "the raster cannot be read"),
     "no scene": ("scene", lambda f: f / "none.tif", (), "there is no such scene"),
     "output is something else": ("output", occupied, (), "what stands there is no map"),
     "output under a file": ("output", under_a_file, (), "the map cannot be written: not a directory"),
@@ -190,6 +185,7 @@ def test_one_sentence_and_no_map(
     what, make, words, expected = BAD[case]
     bench, _ = trained
     shutil.copytree(exported[0], tmp_path / "student")
+    shutil.copytree(scene_of(bench).parent, tmp_path / "first")
     (tmp_path / "case").mkdir()
     given: dict[str, Any] = {"model": tmp_path / "student", "scene": scene_of(bench), "output": tmp_path / "map"}
     if make is not None:
@@ -203,19 +199,25 @@ def test_one_sentence_and_no_map(
     assert not list(tmp_path.rglob(".*"))
 
 
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(200, "the map cannot be written: file too large"), (12_000, "the raster cannot be written")],
+    ids=["for no block", "for no raster"],
+)
 def test_a_full_disk_is_told_and_leaves_no_map(
-    exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
+    room: int, expected: str, exported: tuple[Path, dict[str, Any]], trained: Trained, tmp_path: Path
 ) -> None:
     bench, _ = trained
     words = ["outcrop", "map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map")]
-    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))"
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
     code = f"import sys; from flows.cli import main; sys.argv = {words}; {code}; main()"
     done = subprocess.run(
         [sys.executable, "-c", code], env=bench.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "the map cannot be written: file too large" in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "map").exists()
+    assert expected in done.stderr and done.stderr.splitlines()[-1].startswith("outcrop: ")
+    assert "Traceback" not in done.stderr and "tiff" not in done.stderr.lower().replace("geotiff", "")
+    assert not {path.name for path in tmp_path.iterdir()} - {".map.unfinished"}
 
 
 @pytest.mark.parametrize(

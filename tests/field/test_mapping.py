@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 
 from outcrop.errors import DataError, ParamsError
 from outcrop.field import mapping, windows
+from outcrop.field.burdens import tile_of
+from outcrop.field.exported import open_graph
+from outcrop.field.familiarity import Familiarity
+from outcrop.field.graphs import write_graph
 from outcrop.field.journals import Journal
 from outcrop.field.mapping import CLASS, CONFIDENCE, NODATA, PROBABILITIES, STEPS, blocks_of, map_scene
 from outcrop.field.predictors import Said, Windows
@@ -23,8 +27,14 @@ from outcrop.field.profiles import ModelProfile, profile_of
 from outcrop.field.scenes import MapScene, open_scene
 from outcrop.field.trained import TrainedPredictor
 from outcrop.learning.models import Model, ModelConfig, build_network, describe_inputs
+from outcrop.survey.blocks import Tile, complete_patches, native_window
+from outcrop.survey.grids import Nesting
 
 TILE, BLOCK = 8, 24
+#: Of the channels of every modality's trunk.
+CHANNELS = 5 * len(MODALITIES)
+NUMBERS = np.random.default_rng(1).normal(size=(1 + CHANNELS, CHANNELS)).astype(np.float32)
+FAMILIAR = Familiarity(NUMBERS[0], NUMBERS[1:], limit=3.0)
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +69,14 @@ def model(nested: Nested) -> Model:
 @pytest.fixture(scope="module")
 def profile(nested: Nested, model: Model) -> ModelProfile:
     return profile_of(model.config, nested.sites).model_copy(update={"tile": TILE})
+
+
+@pytest.fixture(scope="module")
+def graph(model: Model, profile: ModelProfile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The student as an ONNX graph."""
+    path = tmp_path_factory.mktemp("graph") / "fp32.onnx"
+    write_graph(model, profile, FAMILIAR, path)
+    return path
 
 
 @pytest.fixture
@@ -126,12 +144,33 @@ def test_memory_and_threads_leave_no_trace(
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("nesting", [Nesting(), Nesting(fine=2), Nesting(coarse=2, row=1)])
+def test_whole_patches_are_those_that_training_takes(nesting: Nesting) -> None:
+    rng, window = np.random.default_rng(4), native_window(nesting, Tile(2, 3, 17, 19), 3)
+    pixels = np.where(rng.random((2, window.height, window.width)) < 0.01, np.nan, 1.0).astype(np.float32)
+    expected = complete_patches(pixels, window)
+    assert 0.2 < expected.mean() < 0.95
+    np.testing.assert_array_equal(windows.whole_patches(np.isfinite(pixels).all(axis=0), window), expected)
+
+
 def _fits(megabytes: int, scene: MapScene, profile: ModelProfile, threads: int) -> bool:
     try:
         windows.plan_windows(blocks_of(scene), scene, profile, megabytes, threads)
     except ParamsError:
         return False
     return True
+
+
+@pytest.mark.parametrize("side", [1, 5])
+def test_an_exported_graph_says_what_the_network_says(
+    side: int, graph: Path, model: Model, profile: ModelProfile
+) -> None:
+    windows = tile_of(profile, side)
+    expected = TrainedPredictor(model, profile, FAMILIAR).predict(windows)
+    probabilities, strangeness = open_graph(graph).run(None, windows)
+    np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(strangeness, expected.strangeness, rtol=1e-3)
+    assert probabilities.shape == (side**2, 3)
 
 
 def test_a_map_that_was_cut_off_goes_on(model: Model, profile: ModelProfile, scene: MapScene, tmp_path: Path) -> None:

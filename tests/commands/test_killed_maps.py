@@ -1,0 +1,99 @@
+"""A map that is killed anywhere leaves none, and the next run makes, to the byte, what an undisturbed run makes."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from benches import Bench, Caller
+from conftest import CELL, write_geotiff
+
+from outcrop.record.digests import digest_folder
+
+Trained = tuple[Bench, dict[str, Any]]
+Exported = tuple[Path, dict[str, Any]]
+#: Cells of the scene: it has three blocks.
+SHAPE = 40, 600
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mosaic of noise with a hole."""
+    pixels = np.random.default_rng(0).integers(1, 256, (3, 2 * SHAPE[0], 2 * SHAPE[1]), dtype=np.uint8)
+    pixels[:, 30:40, 500:700] = 0
+    path = write_geotiff(tmp_path_factory.mktemp("scene") / "mosaic.tif", pixels, cell=CELL / 2, nodata=0)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = ("red", "green", "blue")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    scene: Path, exported: Exported, trained: Trained, serverless_call: Caller, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The map of a run that nothing befell."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "map"
+    said = serverless_call(trained[0], "map", str(exported[0]), str(scene), "-o", str(folder), "--probabilities")
+    assert said.code == 0, said.err
+    return folder
+
+
+def at_call(owner: str, name: str, count: int) -> str:
+    """Code that kills its process when a function is called for the time after ``count``."""
+    return f"""
+import os
+from pkgutil import resolve_name
+owner, left = resolve_name({owner!r}), [{count}]
+whole = getattr(owner, {name!r})
+def dying(*args, **kwargs):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    return whole(*args, **kwargs)
+setattr(owner, {name!r}, dying)
+"""
+
+
+def at_size(count: int) -> str:
+    """Code that has the system kill its process where it would write a file beyond so many bytes."""
+    return f"""
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({count}, {count}))
+"""
+
+
+#: When it is killed: the code that does it, the signal, the blocks that are finished then.
+MOMENTS = {
+    "before a block is kept": (at_call("outcrop.field.journals:Journal", "append", 2), signal.SIGKILL, 2),
+    "in the middle of a block": (at_size(30_000), signal.SIGXFSZ, None),
+    "between two rasters": (at_call("outcrop.survey.rasters", "_finish", 1), signal.SIGKILL, 3),
+    "before the map has its name": (at_call("outcrop.survey.staging", "_swap", 0), signal.SIGKILL, 3),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_map_goes_on(
+    moment: str,
+    scene: Path,
+    undisturbed: Path,
+    exported: Exported,
+    trained: Trained,
+    serverless_call: Caller,
+    tmp_path: Path,
+) -> None:
+    killing, ended_by, finished = MOMENTS[moment]
+    words = ["map", str(exported[0]), str(scene), "-o", str(tmp_path / "map"), "--probabilities"]
+    code = f"import signal, sys; from flows.cli import main; sys.argv = {['outcrop', *words]}\n{killing}\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=trained[0].environment, check=False)
+    assert done.returncode == -ended_by
+    assert not (tmp_path / "map").exists()
+    said = serverless_call(trained[0], *words)
+    assert said.code == 0, said.err
+    assert "blocks are finished" in said.err and (finished is None or f"{finished} blocks are finished" in said.err)
+    assert digest_folder(tmp_path / "map") == digest_folder(undisturbed)
+    assert [path.name for path in tmp_path.iterdir()] == ["map"]
