@@ -10,7 +10,7 @@ from flows.options import HERE, Json, Where, open_workspace, show_json
 
 app = typer.Typer(rich_markup_mode="markdown")
 
-Model = Annotated[str, typer.Argument(help="`student@champion`, `mars-student/3`, or the beginning of a record's id.")]
+Model = Annotated[str, typer.Argument(help="student@champion, mars-student/3, or the beginning of a record's id.")]
 #: Exit codes of `outcrop audit`; 0 says that all checks out.
 EXITS = {"ok": 0, "failed": 1, "not possible": 3}
 

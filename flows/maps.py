@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.options import HERE, Json, Where, open_workspace, show, show_json
+from flows.options import HERE, MODEL, Json, Where, open_workspace, show, show_json
 
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; one that is there is replaced.")]
 
@@ -27,9 +27,7 @@ class Precision(StrEnum):
 
 
 def export(
-    model: Annotated[
-        str, typer.Argument(help="Model: a registered name, name@alias, models:/name/version, or a folder.")
-    ],
+    model: Annotated[str, typer.Argument(help=f"Model: {MODEL}, or a folder.")],
     output: Folder,
     sites: Sites = None,
     as_json: Json = False,

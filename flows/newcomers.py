@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from flows.options import HERE, Changes, Json, ParamsFile, Survey, Where, given, show
+from flows.options import HERE, MODEL, Changes, Json, ParamsFile, Survey, Where, given, show
 from flows.server import server_coming_up
 
 
 def onboard(
     site: Annotated[str, typer.Argument(help="Name of the new site, as in the survey file.")],
     labels: Annotated[Path, typer.Option(help="Labelled points: CSV (x, y or lon, lat, class), GeoJSON, GPKG, SHP.")],
-    model: Annotated[str, typer.Option(help="Model: student@champion, student/3, or a folder.")] = "student@champion",
+    model: Annotated[str, typer.Option(help=f"Model: {MODEL}, or a folder.")] = "student@champion",
     draws: Annotated[int | None, typer.Option(min=1, help="Draws of labels; default: onboard.draws.")] = None,
     allow_new_classes: Annotated[
         bool, typer.Option("--allow-new-classes", help="Words that the survey does not know become classes.")

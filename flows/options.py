@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Survey = Annotated[Path | None, typer.Option("--survey", help="Survey file; default: the simulated survey.")]
+#: What a registered model may be called.
+MODEL = "student@champion, student/3, simulated-student (its champion)"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Where = Annotated[Path, typer.Option("--workspace", help="The clone to work in; default: the one around this folder.")]
 Changes = Annotated[

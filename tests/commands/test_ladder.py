@@ -115,8 +115,10 @@ def test_a_search_is_not_run_again_wherever_it_runs(bench: Bench, told: Told, se
     again = told("search")
     assert trials.read_bytes() == before
     assert {**again, "rows": None} == {**searched, "rows": None}
-    trials.unlink()
+    lines = before.splitlines(keepends=True)
+    trials.write_bytes(b"".join(lines[: -len(lines) // 3]))
     apart = told("search", "--runner", "processes")
+    assert len(trials.read_bytes().splitlines()) == len(lines)
     assert (apart["winner"], apart["gains"]) == (searched["winner"], searched["gains"])
 
 
