@@ -12,6 +12,7 @@ from flows.carbon import carbon
 from flows.lineage import app as lineage_app
 from flows.newcomers import onboard
 from flows.options import HERE, Changes, Json, ParamsFile, Runner, Survey, Where, changed, open_workspace, show_json
+from flows.regress import regress
 from flows.sites import app as sites_app
 from outcrop.errors import OutcropError
 from tasks.workspace import find_workspace
@@ -272,6 +273,7 @@ app.command()(onboard)
 app.command("export")(maps.export)
 app.command("map")(maps.map_scene)
 app.command("carbon")(carbon)
+app.command("regress")(regress)
 app.command("bench")(maps.bench)
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)

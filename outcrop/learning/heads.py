@@ -36,7 +36,7 @@ class Ways:
     """
 
     measured: int = 300
-    cells: Mapping[str, int] = field(default_factory=lambda: {"train": 6000, "val": 3000, "test": 6000})
+    cells: Mapping[str, int] = field(default_factory=lambda: {"train": 2000, "val": 1000, "test": 1500})
     confidence: float = 0.9
     draws: int = 1000
     seed: int = 7

@@ -91,7 +91,7 @@ def look_at(ground: Ground, material: Material, model: Model) -> NDArray[np.floa
 
 
 def read_truth(ground: Ground, material: Material, property_: Property) -> Array:
-    """The truth (dates, n) of a property; of one that changes, of all dates but the first.
+    """The truth (dates, n) of a property, NaN where it means nothing; of one that changes, of all dates but the first.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def read_truth(ground: Ground, material: Material, property_: Property) -> Array
         parts = []
         for tile in ground.tiles:
             entry = material.census.blocks[tile[scene]]
-            values = property_.read(site.scenes[scene], site.scenes[0], entry.tile).ravel()
+            values = property_.read(site, scene, entry.tile).ravel()
             parts.append(values[ground.cells.positions(tile[scene], material.reader)])
         rows.append(np.concatenate(parts))
     return np.stack(rows)
@@ -129,7 +129,7 @@ class Rows:
 def rows_of(
     property_: Property, truth: Array, seen: Mapping[str, NDArray[np.float32]], places: NDArray[np.intp]
 ) -> Rows:
-    """The rows of a property: the features of each date, and of one that changes also those of the first date.
+    """The rows of a property where it is known: the features of each date, and of a change also those of the first.
 
     Parameters
     ----------
@@ -141,7 +141,9 @@ def rows_of(
     def placed(features: NDArray[np.float32]) -> Array:
         return joined(features) if property_.changes else features.reshape(-1, features.shape[2]).astype(np.float64)
 
-    return Rows({name: placed(features) for name, features in seen.items()}, truth.ravel(), np.tile(places, len(truth)))
+    known = np.isfinite(truth.ravel())
+    features = {name: placed(values)[known] for name, values in seen.items()}
+    return Rows(features, truth.ravel()[known], np.tile(places, len(truth))[known])
 
 
 def joined(features: NDArray[np.float32]) -> Array:

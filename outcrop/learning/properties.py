@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.errors import DataError
-from outcrop.survey.blocks import Tile
+from outcrop.survey.blocks import Tile, tile_labels
 from outcrop.survey.rasters import read_window
 from outcrop.survey.sites import Scene, Site
 
 Values = NDArray[np.float64]
-#: (scene, first scene of the site, tile) -> (tile height, tile width).
-Reading = Callable[[Scene, Scene, Tile], Values]
+#: (site, place of the scene among its scenes, tile) -> (tile height, tile width), NaN where it means nothing.
+Reading = Callable[[Site, int, Tile], Values]
+#: Classes of rock that can carbonate. Limestone is all carbonate from the first day, which says nothing of weathering.
+SILICATES = ("basalt", "olivine", "pyroxene", "plagioclase", "serpentine", "wollastonite")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,7 @@ class Property:
 
 
 def _layer(name: str) -> Reading:
-    def read(scene: Scene, first: Scene, tile: Tile) -> Values:
-        return _window(scene, name, tile)[0]
-
-    return read
+    return lambda site, date, tile: np.asarray(_window(site.scenes[date], name, tile)[0])
 
 
 def _window(scene: Scene, name: str, tile: Tile) -> Values:
@@ -50,22 +49,30 @@ def _window(scene: Scene, name: str, tile: Tile) -> Values:
     return values.astype(np.float64)
 
 
-def _changed(scene: Scene, first: Scene, tile: Tile) -> Values:
+def _carbonated(site: Site, date: int, tile: Tile) -> Values:
+    """How much of a silicate rock has turned to carbonate, where there is most of such a rock."""
+    silicates = [entry.value for entry in site.classes if entry.name in SILICATES]
+    there = np.isin(tile_labels(site.scenes[date], tile), silicates)
+    return np.where(there, _layer("carbonation")(site, date, tile), np.nan)
+
+
+def _changed(site: Site, date: int, tile: Tile) -> Values:
     """Share of the area whose mineral has become another: half the sum of what the minerals' shares differ by."""
-    mineral = [not band.name.endswith("vegetation") for band in scene.truth["fractions"].bands]
-    then, now = (_window(each, "fractions", tile)[mineral] for each in (first, scene))
+    first, later = site.scenes[0], site.scenes[date]
+    mineral = [not band.name.endswith("vegetation") for band in later.truth["fractions"].bands]
+    then, now = (_window(scene, "fractions", tile)[mineral] for scene in (first, later))
     return np.asarray(np.abs(now - then).sum(axis=0) / 2)
 
 
 PROPERTIES = (
     Property(
         "carbonation",
-        "carbonation extent",
+        "carbonation extent of silicate rock",
         "weathering patterns",
         "share",
         (0.0, 1.0),
         "carbonation",
-        _layer("carbonation"),
+        _carbonated,
     ),
     Property(
         "composition_change",

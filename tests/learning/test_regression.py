@@ -78,8 +78,9 @@ def test_a_change_is_told_from_both_dates() -> None:
     rows = rows_of(CHANGE, np.array([[1.0, 2.0], [3.0, 4.0]]), seen, np.array([0, 5]))
     assert rows.features["student"].tolist() == [[0, 1, 4, 4], [2, 3, 4, 4], [0, 1, 8, 8], [2, 3, 8, 8]]
     assert rows.truth.tolist() == [1, 2, 3, 4] and rows.blocks.tolist() == [0, 5, 0, 5]
-    alone = rows_of(PH, np.zeros((3, 2)), seen, np.array([0, 5]))
-    assert alone.features["student"].tolist() == np.arange(12).reshape(6, 2).tolist()
+    alone = rows_of(PH, np.array([[1.0, np.nan], [2.0, 3.0], [4.0, 5.0]]), seen, np.array([0, 5]))
+    assert alone.features["student"].tolist() == [[0, 1], [4, 5], [6, 7], [8, 9], [10, 11]]
+    assert alone.truth.tolist() == [1, 2, 3, 4, 5] and alone.blocks.tolist() == [0, 0, 5, 0, 5]
 
 
 def test_too_little_to_learn_from_is_one_sentence() -> None:
