@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import coverage, drifting
+from benchmarks import coverage, drifting, heads
 from benchmarks.documents import fill
 from benchmarks.realisations import SIZE, YEARS
 from outcrop.field.carbon.estimates import SCREENING
@@ -81,7 +81,9 @@ def main() -> None:
         print(json.dumps(row))
     alarms = {"curve": drifting.alarm_curve(changes), "pairs": len(changes), "drift": drift}
     print(json.dumps(alarms))
-    print(write(rows, len(results), alarms, asked.output or workspace.root / "docs"))
+    print(
+        write(rows, len(results), alarms, asked.output or workspace.root / "docs", heads.kept_section(workspace.state))
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -118,8 +120,8 @@ def verdict(row: Result) -> str:
     return "missed: " + ", ".join(faults) if faults else "met"
 
 
-def write(rows: list[Result], realisations: int, alarms: Result, folder: Path) -> Path:
-    """Write the document."""
+def write(rows: list[Result], realisations: int, alarms: Result, folder: Path, heads: str = "") -> Path:
+    """Write the document; ``heads`` is the section of `benchmarks.heads`."""
     text = fill(
         "carbon.md.j2",
         rows=rows,
@@ -131,6 +133,7 @@ def write(rows: list[Result], realisations: int, alarms: Result, folder: Path) -
         check=coverage.field_check(),
         targets=TARGETS,
         alarms=alarms,
+        heads=heads,
         drifting=vars(drifting),
         inputs=coverage.inputs_told(),
         learnt=len(coverage.LEARNT_FROM),

@@ -8,6 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from outcrop.record.drafts import write_whole
+
 
 def fill(template: str, filters: dict[str, Callable[..., str]] | None = None, **values: Any) -> str:
     """The text of a template."""
@@ -20,6 +22,25 @@ def fill(template: str, filters: dict[str, Callable[..., str]] | None = None, **
     )
     environment.filters.update(filters or {})
     return environment.get_template(template).render(**values)
+
+
+def put_section(path: Path, heading: str, text: str) -> Path:
+    """Replace the section of a document that begins with a heading, or put it before the last one; gives the path.
+
+    Parameters
+    ----------
+    heading : of the second level, ``## ...``
+    text : the section with its heading
+    """
+    first, *others = path.read_text(encoding="utf-8").split("\n## ")
+    sections = ["## " + each.strip("\n") for each in others]
+    places = [place for place, each in enumerate(sections) if each.splitlines()[0] == heading]
+    if places:
+        sections[places[0]] = text.strip("\n")
+    else:
+        sections.insert(len(sections) - 1, text.strip("\n"))
+    write_whole(path, "\n\n".join([first.strip("\n"), *sections]) + "\n", "document")
+    return path
 
 
 def machine() -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Ground:
 
     def material(self, train: Sequence[str], test: Sequence[str], changes: Mapping[str, Any]) -> Material:
         """What training on the training blocks of some sites, and scoring on the test blocks of others, starts from."""
-        survey, params = _survey({**changes, "sites": {"train": list(train), "test": list(test)}})
+        survey, params = simulated_survey({**changes, "sites": {"train": list(train), "test": list(test)}})
         sites = with_roles([self.sites[name] for name in dict.fromkeys((*train, *test))], params.sites)
         work = Path(tempfile.mkdtemp(dir=self.folder))
         census = take_census(sites, params.footprint, declared_ranges(survey), work / "census")
@@ -44,11 +44,12 @@ class Ground:
 @contextmanager
 def simulated(size: int, names: Sequence[str]) -> Iterator[Ground]:
     """Sites of ``size`` base cells a side."""
-    survey, params = _survey({"simulate": {"size": size, "seed": SEED}})
+    survey, params = simulated_survey({"simulate": {"size": size, "seed": SEED}})
     with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
         folder = Path(name)
         yield Ground(size, {site: simulate_site(site, folder, survey, params) for site in names}, folder)
 
 
-def _survey(changes: Mapping[str, Any]) -> tuple[Survey, Params]:
+def simulated_survey(changes: Mapping[str, Any]) -> tuple[Survey, Params]:
+    """The simulated survey with other parameters."""
     return load_survey(PROJECT / "data/surveys/simulated.yaml", PROJECT / "params.yaml", {"seed": SEED, **changes})

@@ -25,6 +25,7 @@ from flows.options import (
     show_json,
     survey_file,
 )
+from flows.regress import regress
 from flows.server import server_coming_up
 from flows.services import app as services_app
 from flows.sites import app as sites_app
@@ -264,6 +265,7 @@ app.command("map")(maps.map_scene)
 app.command("carbon")(carbon)
 app.command()(monitor)
 app.command()(cameras)
+app.command("regress")(regress)
 app.command("bench")(maps.bench)
 app.add_typer(sites_app, name="sites")
 app.add_typer(lineage_app)
