@@ -111,7 +111,7 @@ class DenseEncoder(nn.Module):
         rows = torch.cat([rows_of(part) for part in pooled], dim=1)
         if self.normalise is not None:
             rows = torch.cat([rows, self.normalise(rows_of(self._moments(x)))], dim=1)
-        return tuple(seen.view(height, width, -1) for seen in (self.linear(rows), rows_of(pooled[0])))
+        return self.linear(rows).view(height, width, -1), rows_of(pooled[0]).view(height, width, -1)
 
     def pooled(self, x: Tensor) -> list[Tensor]:
         """Maps (1, channels, rows, columns) of a standardised window: the trunk's mean over each patch, its centre."""

@@ -114,7 +114,7 @@ def _map_tile(predictor: Predictor, seen: dict[str, tuple[Window, FloatArray]], 
     whole = np.ones(layers.shape[1:], dtype=bool)
     for entry in predictor.profile.inputs:
         window, pixels = seen[entry.name]
-        finite = np.isfinite(pixels).all(axis=0)
+        finite = np.asarray(np.isfinite(pixels).all(axis=0))
         if not finite.all():
             whole &= whole_patches(finite, window)
             pixels = np.nan_to_num(pixels)
