@@ -147,8 +147,8 @@ class Sheet:
     def pixels(self) -> Image.Image:
         """The sheet as an image; with an alpha channel where its ground is transparent."""
         canvas = FigureCanvasAgg(self._figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
-        image = Image.fromarray(np.asarray(canvas.buffer_rgba()))  # type: ignore[no-untyped-call]
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba()))
         return image if self.look.ground == "none" else image.convert("RGB")
 
 

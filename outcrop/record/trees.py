@@ -65,7 +65,7 @@ def draw_lineage(chain: Chain) -> str:
             }
             axes.text(x, y, _words(name, record), ha="center", va="center", fontsize=7.5, color="#23282d", bbox=box)
         stream = StringIO()
-        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
     return _inline(stream.getvalue())
 
 
