@@ -42,10 +42,10 @@ def _service(service: Service | None) -> dict[str, Any]:
 
 def _runs(service: Service) -> dict[str, Any]:
     """What the Prefect server knows of the runs; steps within a run are not told."""
+    from httpx import HTTPError
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
-    from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     def asked(client: Any, states: Sequence[str], sort: FlowRunSort) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def _runs(service: Service) -> dict[str, Any]:
                 "due": asked(client, ["SCHEDULED"], FlowRunSort.EXPECTED_START_TIME_ASC),
                 "ended": asked(client, ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"], FlowRunSort.END_TIME_DESC),
             }
-    except (PrefectHTTPStatusError, OSError) as cause:
+    except HTTPError as cause:
         raise WorkspaceError("the Prefect server does not answer", where=service.api, remedy="ask again") from cause
 
 
