@@ -27,7 +27,7 @@ from tasks.workspace import Workspace, find_workspace
 
 HERE = Path(__file__).parent
 #: Blocks of the test in the simulation of the gate, and macro-F1 by which a challenger is better.
-BLOCKS, POINTS = (20, 40, 60), 0.03
+BLOCKS, POINTS = (20, 45, 60), 0.03
 TAMPERING = ("tests/commands/test_audit.py", "test_tampering_is_found_and_named")
 SECURITY = ("tests/test_security.py", "test_what_could_run_code_or_leave_its_folder_is_refused")
 Result = dict[str, Any]

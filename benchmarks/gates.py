@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from outcrop.learning.gates import MOST_BLOCKS, Burden, judge
+from outcrop.learning.gates import LEVEL, MOST_BLOCKS, Burden, judge
 from outcrop.learning.metrics import Scored, block_sums, scalars
 from outcrop.params import Promote
 
@@ -74,6 +75,33 @@ def gain_of(points: float, blocks: int = 2000) -> float:
     return (low + high) / 2
 
 
+def linearised(champion: Scored, challenger: Scored) -> float:
+    """t of the difference in macro-F1, its error by the influence of every block: F1 = 2 tp / (true + predicted)."""
+    (before, pull), (after, push) = (_influence(scored) for scored in (champion, challenger))
+    blocks = len(push)
+    return float((after - before) / np.sqrt(blocks / (blocks - 1) * ((push - pull) ** 2).sum()))
+
+
+def _influence(scored: Scored) -> tuple[float, NDArray[np.float64]]:
+    """Macro-F1, and by how much every block (B,) moves it."""
+    confusion = block_sums(scored, bins=1).confusion.astype(float)
+    right, named = np.einsum("bii->bi", confusion), confusion.sum(axis=2) + confusion.sum(axis=1)
+    there = confusion.sum(axis=(0, 2)) > 0
+    whole = np.maximum(named.sum(axis=0), 1)
+    f1 = 2 * right.sum(axis=0) / whole
+    return float(f1[there].mean()), ((2 * right - f1 * named) / whole)[:, there].mean(axis=1)
+
+
+def log_losses(champion: Scored, challenger: Scored) -> float:
+    """t of the difference in log loss: of another thing than macro-F1, but of every probability."""
+    before, after = (block_sums(scored, bins=1).log_loss for scored in (champion, challenger))
+    return float(stats.ttest_1samp(before - after, 0).statistic)
+
+
+#: Tests that might tell more: t statistics of a pair.
+OTHERS = {"linearised": linearised, "log_loss": log_losses}
+
+
 def shares(design: Design, challengers: int) -> dict[str, float]:
     """Share of the challengers that met each verdict, and the mean difference in macro-F1.
 
@@ -83,6 +111,8 @@ def shares(design: Design, challengers: int) -> dict[str, float]:
     names = [f"class {place}" for place in range(CLASSES)]
     sites = [f"site {place * SITES // design.blocks}" for place in range(design.blocks)]
     verdicts, differences, powers, needed = Counter[str](), [], [], []
+    others: Counter[str] = Counter()
+    critical = stats.t.ppf(1 - LEVEL, design.blocks - 1)
     for seed in range(challengers):
         pair = simulate(design, seed + 100)
         judged = judge(*pair, names, sites, Burden(1.0, 1), BUDGET, bins=15, seed=seed)
@@ -91,7 +121,9 @@ def shares(design: Design, challengers: int) -> dict[str, float]:
         differences.append(judged.macro_f1.value)
         powers.append(judged.power.share)
         needed.append(judged.power.blocks or MOST_BLOCKS)
+        others.update(name for name, test in OTHERS.items() if test(*pair) > critical)
     told = {name: verdicts[name] / challengers for name in ("promoted", "kept", "inconclusive")}
+    told |= {name: others[name] / challengers for name in OTHERS}
     return told | {
         "difference": float(np.mean(differences)),
         "power": float(np.mean(powers)),

@@ -48,7 +48,7 @@ def keep_step(
 ) -> str | None:
     """Record a step that was run or found done, once; the run in MLflow names the record.
 
-    ``search`` is the record of the search that its parameters come from.
+    ``search`` is the record of the search that its parameters come from, if it reads any of them.
     """
     if made.step in UNRECORDED:
         return None
@@ -63,7 +63,7 @@ def keep_step(
             labels, title = label_files(given.labels), f"{title} {given.site}"
     if not parents:
         parents = {site.name: keep_site(job, site) for site in job.sites}
-    if search:
+    if search and set(archive.read(search).facts["winner"]) & set(ingredients["params"]):
         parents["search"] = search
     files, facts, digests = _model(job, made) if _is_model(job, made) else ({}, {}, {})
     if made.step == "validate":

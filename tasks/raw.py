@@ -1,6 +1,7 @@
 """Raw files: which ones a site is made from, what they were when it was made, and what that says of its origin."""
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,8 +71,9 @@ def _stems(paths: set[str]) -> dict[Path, set[str]]:
 
 
 def raw_digests(survey: Survey, site: str, raw: Path) -> dict[str, str]:
-    """SHA-256 of a site's raw files, by path; one that is missing is left out: ingest says so."""
-    return {path: digest_file(raw / path) for path in raw_files(survey, site, raw) if (raw / path).is_file()}
+    """SHA-256 of a site's raw files, by path; one that cannot be read is left out: ingest says so if it needs it."""
+    files = ((path, raw / path) for path in raw_files(survey, site, raw))
+    return {path: digest_file(file) for path, file in files if file.is_file() and os.access(file, os.R_OK)}
 
 
 def fingerprint(raw: Path, survey: Survey, site: str, params: Params) -> str:
