@@ -63,7 +63,7 @@ def _start(words: list[str]) -> tuple[subprocess.Popen[str], float]:
 
 
 def _wait(started: tuple[subprocess.Popen[str], float]) -> Result:
-    """What a process told, its seconds from start to end, and its peak megabytes."""
+    """What a process told, its seconds from start to end, those of its threads on a core, and its peak megabytes."""
     process, start = started
     assert process.stdout is not None
     said = process.stdout.read()
@@ -72,13 +72,14 @@ def _wait(started: tuple[subprocess.Popen[str], float]) -> Result:
         raise RuntimeError(f"{process.args} ended with {status}")
     peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     told: Result = json.loads(said.splitlines()[-1])
-    return {"wall": perf_counter() - start, "peak_mb": peak, **told}
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"wall": perf_counter() - start, "cpu": cpu, "peak_mb": peak, **told}
 
 
 def _map(folder: Path, scene: str, output: str, precision: str = "fp32") -> Result:
     told = _wait(_start(_command(folder, scene, output, precision)))
     pixels = 16 * told["cells"]
-    return {key: told[key] for key in ("wall", "peak_mb", "seconds")} | {
+    return {key: told[key] for key in ("wall", "cpu", "peak_mb", "seconds")} | {
         "pixels": pixels,
         "speed": pixels / told["seconds"],
     }

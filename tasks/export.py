@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from outcrop.errors import ModelError, WorkspaceError
-from outcrop.field.cards import write_export
+from outcrop.field.cards import TEMPLATES, write_export
 from outcrop.field.exported import FORMAT, Export, Source, is_export, read_export
 from outcrop.field.exports import LARGEST_LOSS, Made, make_graphs
 from outcrop.record.pages import render_page
@@ -52,7 +52,7 @@ def export(workspace: Workspace, name: str, output: Path, sites: Sequence[str] =
         reader = read_cells(known, Path(scratch))
         made = make_graphs(known.model, known.profile, reader, params.seed, params.patches.pool_mb, building, tell)
         manifest = _manifest(workspace, known, made, hashes)
-        write_export(manifest, render_page("model_card.md", **dict(manifest)), building)
+        write_export(manifest, render_page("model_card.md", TEMPLATES, **dict(manifest)), building)
         bar.reach(len(STEPS), len(STEPS), "")
     parent = known.found.record
     return {

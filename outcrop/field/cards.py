@@ -9,6 +9,8 @@ from outcrop.field.graphs import OPSET, OUTPUTS
 from outcrop.field.profiles import ModalityProfile
 
 CARD, ITEM = "MODEL_CARD.md", "model.stac.json"
+#: Where the template of the model card lies.
+TEMPLATES = Path(__file__).parent / "templates"
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

@@ -6,11 +6,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from outcrop.record.formats import as_yaml, chance, count, fixed, image, plain, size, spread
 
+TEMPLATES = Path(__file__).parent / "templates"
 
-def render_page(template: str, **values: object) -> str:
-    """Fill a template of ``outcrop/record/templates``."""
+
+def render_page(template: str, folder: Path = TEMPLATES, **values: object) -> str:
+    """Fill a template of a folder, ``outcrop/record/templates`` if none is named."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(folder),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,

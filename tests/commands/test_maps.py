@@ -15,6 +15,8 @@ import rasterio
 from benches import Bench, Caller
 from pystac.extensions.mlm import MLMExtension
 
+from outcrop.errors import DataError
+from outcrop.field import exports
 from tasks import map as mapping
 from tasks.records import archive_of
 from tasks.workspace import Workspace
@@ -56,6 +58,21 @@ def test_an_export_says_what_it_is(exported: tuple[Path, dict[str, Any]]) -> Non
     assert [entry.name for entry in model.output[0].classes] == ["basalt", "olivine", "calcite"]
     assert item.properties["outcrop:footprint"] == 3
     assert set(item.properties["outcrop:normalisation"]["rgb"]) == {"type", "mean", "stddev"}
+
+
+def test_without_labels_to_check_on_int8_is_left_out(
+    trained: Trained, serverless_call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*args: Any) -> None:
+        raise DataError("no labelled cell can be used")
+
+    monkeypatch.setattr(exports, "labelled_cells", none)
+    said = serverless_call(trained[0], "export", "tiny-student", "-o", str(tmp_path / "export"), "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert set(told["graphs"]) == {"fp32"} and told["graphs"]["fp32"]["difference"] <= 1e-4
+    assert "has labels" in told["refused"]["int8"] and told["graphs"]["fp32"]["macro_f1"] is None
+    assert "none has a label" in (tmp_path / "export" / "MODEL_CARD.md").read_text()
 
 
 def test_mapping_an_export_needs_neither_torch_nor_a_workflow_tool(
