@@ -235,7 +235,7 @@ def call(server: None) -> "Caller":
     """Call the command line's entry point in this process: quicker than a process of its own."""
     from benches import Caller
 
-    return Caller()
+    return Caller(flows=True)
 
 
 @pytest.fixture(scope="session")

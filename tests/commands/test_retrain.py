@@ -12,6 +12,7 @@ import mlflow
 import numpy as np
 import pytest
 from benches import Bench, Caller
+from prefect.settings import PREFECT_API_URL
 
 #: What is done, in order, and what the runs in MLflow are called.
 STEPS = {
@@ -150,11 +151,11 @@ def test_unchanged_it_is_cached_and_damaged_it_is_made_again(
 
 
 def test_killed_in_training_it_goes_on_to_the_same_result(bench: Bench, trained: Trained) -> None:
-    """Both runs are processes of their own, each with the server that it starts by itself."""
+    """Both runs are processes of their own; the first is told of a server, the second starts one by itself."""
     (bench.root / ".outcrop" / "mlflow.db").unlink()
     process = subprocess.Popen(
         bench.command("retrain", "--survey", str(bench.survey)),
-        env=bench.environment,
+        env=bench.environment | {"PREFECT_API_URL": PREFECT_API_URL.value()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
