@@ -36,8 +36,8 @@ HERE = Path(__file__).parent
 PLACE, SIZE = "illinois", 256
 WAYS = Ways(seed=SEED)
 #: The networks' training: short, for what is asked for is a comparison; and cells that the student is taught on.
-TRAIN = {"samples": 2048, "epochs": {"teacher": 8, "assistant": 8, "student": 16}, "val_samples": 600}
-PAIRS = 12000
+TRAIN = {"samples": 1024, "epochs": {"teacher": 6, "assistant": 6, "student": 12}, "val_samples": 300}
+PAIRS = 4000
 RESULT, SECTION = "heads.json", "## What RGB can still see"
 Result = dict[str, Any]
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from outcrop.errors import ModelError
 from outcrop.field.carbon.estimates import SCREENING
 from outcrop.field.sensed import write_sensed
-from outcrop.learning.adaptation.supports import sees
+from outcrop.learning.adaptation.supports import check_model
 from outcrop.learning.heads import CONTROL, NETWORKS, STUDENT, TEACHER, Taught, Ways, teach_properties
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model, load_model
@@ -85,9 +85,8 @@ def _teacher(workspace: Workspace, asked: Asked, student: Known) -> tuple[Found,
     if found is None:
         raise ModelError("no teacher of the survey is registered", where=survey, remedy="run `outcrop retrain`")
     teacher = load_model(found.folder)
-    for role, model in ((TEACHER, teacher), (STUDENT, student.model)):
-        if not sees(model, site):
-            raise ModelError(f"the {role} cannot see the site", where=site.path, remedy="choose a site of its sensors")
+    for model in (teacher, student.model):
+        check_model(model, site)
     return found, teacher
 
 

@@ -36,7 +36,7 @@ class Ways:
     """
 
     measured: int = 300
-    cells: Mapping[str, int] = field(default_factory=lambda: {"train": 2000, "val": 1000, "test": 1500})
+    cells: Mapping[str, int] = field(default_factory=lambda: {"train": 1500, "val": 700, "test": 1000})
     confidence: float = 0.9
     draws: int = 1000
     seed: int = 7
