@@ -13,7 +13,7 @@ from tasks.workspace import Workspace
 
 def test_one_runs_one_waits_and_a_third_is_superfluous(bench: Bench) -> None:
     workspace, path = Workspace(bench.root), bench.survey
-    workspace.state.mkdir()
+    workspace.state.mkdir(exist_ok=True)
     got: list[str] = []
 
     def take(name: str, **changes: object) -> threading.Thread:
@@ -38,7 +38,7 @@ def test_one_runs_one_waits_and_a_third_is_superfluous(bench: Bench) -> None:
 
 def test_the_turn_is_given_up_where_the_work_fails(bench: Bench) -> None:
     workspace = Workspace(bench.root)
-    workspace.state.mkdir()
+    workspace.state.mkdir(exist_ok=True)
     with pytest.raises(ZeroDivisionError), in_turn(workspace, bench.survey, {}):
         raise ZeroDivisionError
     with in_turn(workspace, bench.survey, {}) as mine:
