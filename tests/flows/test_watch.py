@@ -39,7 +39,7 @@ def test_data_are_new_until_a_retraining_has_begun_on_them(
 def test_the_last_retraining_is_the_one_that_was_begun_last(tmp_path: Path, trained: Trained) -> None:
     bench, result = trained
     state = tmp_path / ".outcrop"
-    state.mkdir()
+    state.mkdir(exist_ok=True)
     shutil.copy(bench.root / ".outcrop" / "mlflow.db", state)
     tracker = Tracker.open(Workspace(tmp_path), "tiny")
     assert tracker.last_attempt("retrain tiny") == Attempt(result["sites"], False)
@@ -67,7 +67,7 @@ def test_what_was_retrained_on_is_not_announced(trained: Trained, monkeypatch: p
 @pytest.fixture
 def refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A workspace whose last retraining refused the data; DVC and MLflow are not asked."""
-    (bench.root / ".outcrop").mkdir()
+    (bench.root / ".outcrop").mkdir(exist_ok=True)
 
     class Refused:
         def last_attempt(self, name: str) -> Attempt:
