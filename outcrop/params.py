@@ -1,23 +1,16 @@
 """Frozen, typed mirror of ``params.yaml``: unknown keys, wrong types and contradictions are refused at construction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from outcrop.errors import ParamsError
-from outcrop.settings import Section, build, merge, nest, read_yaml, value_at
+from outcrop.settings import NonNegative, Positive, Section, Seed, Share, build, merge, nest, read_yaml, value_at
+from outcrop.upkeep import Monitor, Serve
 
-#: What every generator of random numbers accepts.
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0)]
 #: How the names of parameters begin that shape the student alone: the teacher stays as it is while a search runs.
 SEARCHABLE = ("distil.", "train.lr.student")
 
@@ -28,23 +21,6 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _cron(text: str) -> str:
-    try:
-        CronSim(text, datetime.now(UTC))
-    except CronSimError as cause:
-        raise ValueError("not a cron expression, such as `0 2 * * 0`") from cause
-    return text
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
-        raise ValueError("no such time zone; write it as `UTC` or `Europe/Berlin`") from cause
-    return name
-
-
-Cron = Annotated[str, AfterValidator(_cron)]
 #: Ways of adapting to a new site.
 Way = Literal["batch_norm", "prototypes", "logistic", "fine_tuned", "redistilled"]
 Modalities = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
@@ -302,57 +278,9 @@ class Onboard(Section):
     reference_cells: Positive
 
 
-#: What an estimate is told, as the options of `outcrop carbon`; those of a site are rarely those of the next.
-CarbonInput = Literal[
-    "depth", "porosity", "application_rate", "grain", "temperature", "ph", "losses", "emissions"
-]  # fmt: skip
-
-
-class Monitor(Section):
-    """A site over time: the estimate of `outcrop carbon`, what counts as change and as drift, and when labels expire.
-
-    ``gain`` (share), ``shift_nm`` and ``new`` (share of the cells) are the standard deviations by which acquisitions of
-    unchanged ground differ; they decide until there are enough of them to tell it (`outcrop.field.drift`).
-    """
-
-    profile: str
-    pathway: Literal["carbonation", "weathering"]
-    inputs: dict[CarbonInput, str | float]
-    years: Annotated[float, Field(gt=0)]
-    feedstock: tuple[str, ...]
-    products: tuple[str, ...]
-    level: Annotated[float, Field(gt=0, lt=0.5)]
-    cells: Annotated[int, Field(ge=50)]
-    gain: Annotated[float, Field(gt=0)]
-    shift_nm: Annotated[float, Field(gt=0)]
-    new: Annotated[float, Field(gt=0)]
-    unfamiliar: Share
-    label_days: Positive
-
-
 class Simulate(Section):
     size: Annotated[int, Field(ge=48)]
     seed: Seed
-
-
-class RestHours(Section):
-    """How long a trigger rests after it has fired: what happens meanwhile starts nothing more."""
-
-    new_data: NonNegative
-    recovered: NonNegative
-    drift: NonNegative
-    promotion: NonNegative
-
-
-class Serve(Section):
-    """What a service does by itself and when; decides nothing about a result."""
-
-    timezone: Annotated[str, AfterValidator(_time_zone)]
-    retrain: Cron | None
-    monitor: Cron | None
-    watch: Cron | None
-    at_once: Positive
-    rest_hours: RestHours
 
 
 class Params(Section):

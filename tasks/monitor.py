@@ -21,9 +21,9 @@ from outcrop.field.drift import Measured
 from outcrop.field.exported import Export, read_export
 from outcrop.field.products import ITEM
 from outcrop.field.watched import Usual, examine_scene
-from outcrop.params import Monitor
 from outcrop.record.digests import digest_folder, digest_value
 from outcrop.survey.sites import Scene, Site, read_site
+from outcrop.upkeep import Monitor
 from tasks import carbon as carbons
 from tasks.data import tracked_files
 from tasks.dates import Kept

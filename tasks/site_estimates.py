@@ -10,7 +10,7 @@ from outcrop.field.carbon.profiles import load_profile
 from outcrop.field.carbon.quantities import parse_inputs
 from outcrop.field.carbon.uptake import Given
 from outcrop.field.exported import Export
-from outcrop.params import Monitor
+from outcrop.upkeep import Monitor
 
 
 def given_of(params: Monitor, classes: Sequence[str]) -> Given:

@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from outcrop.params import NonNegative
-from outcrop.settings import Section
+from outcrop.settings import NonNegative, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 #: A scene's id; one ``*`` stands for the scene key, see `outcrop.survey.raw.scenes`.

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from outcrop.errors import SurveyError
-from outcrop.params import Params, Share, load_params
-from outcrop.settings import Section, build, merge, read_yaml
+from outcrop.params import Params, load_params
+from outcrop.settings import Section, Share, build, merge, read_yaml
 from outcrop.survey.cameras import CameraEntry
 from outcrop.survey.entries import CarriedEntry, Name, RasterEntry, RawPath, SceneEntry, SceneName
 

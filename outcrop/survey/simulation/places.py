@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from outcrop.errors import SurveyError
-from outcrop.params import NonNegative, Seed, Share
-from outcrop.settings import Section, build, read_yaml
+from outcrop.settings import NonNegative, Section, Seed, Share, build, read_yaml
 from outcrop.survey.simulation.endmembers import ENDMEMBERS
 from outcrop.survey.simulation.units import UNITS, Above, known, units, whole
 

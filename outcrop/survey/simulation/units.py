@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from outcrop.errors import SurveyError
-from outcrop.params import NonNegative
-from outcrop.settings import Section, build, read_yaml
+from outcrop.settings import NonNegative, Section, build, read_yaml
 from outcrop.survey.simulation.endmembers import ENDMEMBERS
 
 #: The classes of the vocabulary by their value.
