@@ -35,6 +35,20 @@ def least_blocks(confidence: float) -> int:
     return ceil(confidence / (1 - confidence) - ROUNDING)
 
 
+def require_blocks(found: int, confidence: float) -> None:
+    """Make sure that an interval can be calibrated.
+
+    Raises
+    ------
+    DataError : there are too few blocks.
+    """
+    if found < least_blocks(confidence):
+        raise DataError(
+            f"an interval of {confidence:.0%} cannot be calibrated on {found} blocks",
+            remedy=f"measure in {least_blocks(confidence)} blocks or more, or ask for less",
+        )
+
+
 def block_radius(errors: Array, blocks: Blocks, confidence: float) -> float:
     """Half the width of intervals around a model's estimates that hold the truth of a cell of a new block.
 
@@ -55,11 +69,7 @@ def block_radius(errors: Array, blocks: Blocks, confidence: float) -> float:
     if not np.isfinite(errors).all():
         raise DataError("an error that an interval is calibrated on is not a number", remedy="check truth and model")
     names, place, counts = np.unique(blocks, return_inverse=True, return_counts=True)
-    if len(names) < least_blocks(confidence):
-        raise DataError(
-            f"an interval of {confidence:.0%} cannot be calibrated on {len(names)} blocks",
-            remedy=f"measure in {least_blocks(confidence)} blocks or more, or ask for less",
-        )
+    require_blocks(len(names), confidence)
     weights = 1 / ((len(names) + 1) * counts[place])
     order = np.argsort(errors)
     reached = np.searchsorted(np.cumsum(weights[order]), confidence - ROUNDING)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from outcrop.learning.conformal import block_coverage, block_radius
+from outcrop.learning.conformal import block_coverage, block_radius, require_blocks
 from outcrop.learning.material import Material
 from outcrop.learning.metrics import Estimate, estimate, paired_weights
 from outcrop.learning.models import Model
@@ -158,6 +158,7 @@ def teach_properties(
     for each in properties:
         require_truth(material.sites[0], each)
     grounds = {split: draw_ground(material, split, count, ways.seed) for split, count in ways.cells.items()}
+    require_blocks(len(grounds["val"].tiles), ways.confidence)  # before minutes are spent on looking
     seen: dict[str, dict[str, NDArray[np.float32]]] = {split: {} for split in grounds}
     for place, name in enumerate(NETWORKS):
         twin = next((other for other in NETWORKS[:place] if models[other] is models[name]), None)

@@ -132,4 +132,6 @@ def compare_heads(
 ) -> Comparison:
     """Compare what three models say (n,) of the same cells, paired by block."""
     t, s, c = block_r2(truth, (teacher, student, control), blocks, draws, seed)
-    return Comparison(estimate(t), estimate(s), estimate(c), estimate(s - c), share_of(s - c, t - c))
+    # A teacher that does no better than the control leaves no gap to recover.
+    recovered = share_of(s - c, t - c) if t[0] > c[0] else None
+    return Comparison(estimate(t), estimate(s), estimate(c), estimate(s - c), recovered)

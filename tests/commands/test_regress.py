@@ -30,7 +30,7 @@ from outcrop.survey.surveys import load_survey
 if TYPE_CHECKING:
     from benches import Caller, Said
 
-WAYS = Ways(measured=150, cells={"train": 400, "val": 200, "test": 200}, draws=20)
+WAYS = Ways(measured=150, cells={"train": 300, "val": 150, "test": 150}, draws=20)
 #: Blocks small enough for a small site to have many.
 SMALL = {
     "footprint": 3,
@@ -62,7 +62,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Farm:
         shutil.copy(PROJECT / name, root / name)
     shutil.copytree(PROJECT / "data" / "expectations", root / "data" / "expectations")
     entries = yaml.safe_load((PROJECT / "data/surveys/simulated.yaml").read_text())
-    for name in ("multispectral", "hyperspectral", "gamma"):
+    for name in ("multispectral", "hyperspectral", "thermal", "gamma"):
         del entries["modalities"][name]
     entries["params"] |= SMALL | {"sites": {"train": ["illinois"], "test": ["illinois"]}}
     path = root / "data" / "surveys" / "simulated.yaml"
