@@ -185,8 +185,7 @@ def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) 
         outcrop validate --survey data/surveys/mars.yaml --json
     """
     asked = given(where, survey)
-    with server_coming_up():
-        from flows.validate import run_validate
+    from flows.validate import run_validate
 
     verdict = run_validate(asked.workspace, asked.survey)
     if as_json:
