@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 
 # Side by side, a worker a core: so each has one thread. Files stay whole, for what their tests share; the long ones begin.
 test: lint
-	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed
 	ruff check .

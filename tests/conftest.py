@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from forgery import Audited
 
 PROJECT = Path(__file__).parent.parent
-#: Fixtures that cost as much as a file of tests: what needs one of them runs on one worker, so that it is made once.
-COSTLY = ("audited", "trained")
 #: Base cells along one side of the tiny site, and metres along one side of a cell.
 SIDE, CELL = 64, 10.0
 EAST, NORTH = 500_000.0, 7_100_000.0
@@ -95,18 +93,6 @@ def pytest_configure() -> None:
     """Quiet, offline and with one thread, as the processes are that tests start; before anything heavy is imported."""
     for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": "1"}).items():
         os.environ.setdefault(name, value)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For pytest-xdist's `--dist loadgroup`: files stay whole, for their fixtures, and so do the users of a costly one.
-
-    Where there is one process only, this changes nothing.
-    """
-    for item in items:
-        needed = getattr(item, "fixturenames", ())
-        shared = next((name for name in COSTLY if name in needed), item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @dataclass

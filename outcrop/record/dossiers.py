@@ -8,6 +8,7 @@ from typing import Any
 
 from outcrop.record.archives import Archive
 from outcrop.record.audits import Audit, Chain, Check, locate
+from outcrop.record.digests import digest_bytes
 from outcrop.record.ledger import Head
 from outcrop.record.records import Record
 from outcrop.record.trees import draw_lineage
@@ -166,9 +167,10 @@ def _evaluated(chain: Chain, archive: Archive) -> tuple[str, Mapping[str, Any]]:
 
 
 def _evidence(record: Record, name: str, archive: Archive) -> dict[str, Any]:
-    """What a file of a record says; nothing where it cannot be read: the checks tell of that."""
+    """What a file of a record says; nothing where it is not the one that was recorded: the checks tell of that."""
     try:
-        found: dict[str, Any] = json.loads(locate(archive, record.files[name].path).read_text(encoding="utf-8"))
+        content = locate(archive, record.files[name].path).read_bytes()
+        found: dict[str, Any] = json.loads(content) if digest_bytes(content) == record.files[name].sha256 else {}
     except (OSError, ValueError, KeyError):
         return {}
     return found
@@ -185,7 +187,7 @@ def _validation(chain: Chain, archive: Archive) -> Iterator[str]:
     for _, record in chain.records("validation"):
         told = _evidence(record, "validation.json", archive)
         if not told:
-            yield "the validation's result cannot be read"
+            yield "the validation's result is not there as it was recorded"
             continue
         yield f"{told['passed']} of {told['checked']} expectations held"
         yield from (f"{each['severity']}: {each['where']}: {each['sentence']}" for each in told["findings"])

@@ -324,7 +324,7 @@ def test_the_gate_decided_on_both_students_and_kept_what_it_saw(audited: Audited
 def test_an_assistant_is_registered_under_its_rung_and_known_with_its_evaluation(audited: Audited) -> None:
     from tasks.models import find_model
 
-    for rung in ("rgb+thermal", "elevation+rgb"):
+    for rung in ("rgb+thermal", "rgb+elevation"):
         found = find_model(audited.workspace, f"assistant-{rung}")
         assert found.uri == f"models:/tiny-assistant-{rung}/1"
         assert found.evaluation is not None and found.metrics["macro_f1"] == found.evaluation["macro_f1"]

@@ -67,7 +67,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({count}, {count}))
 """
 
 
-#: When it is killed: the code that does it, the signal, the blocks that are finished then.
+#: When it is killed: the code that does it, the signal, the blocks that are finished then, if it is known.
 MOMENTS = {
     "before a block is kept": (at_call("outcrop.field.journals:Journal", "append", 2), signal.SIGKILL, 2),
     "in the middle of a block": (at_size(30_000), signal.SIGXFSZ, None),
@@ -94,6 +94,6 @@ def test_a_killed_map_goes_on(
     assert not (tmp_path / "map").exists()
     said = serverless_call(trained[0], *words)
     assert said.code == 0, said.err
-    assert "blocks are finished" in said.err and (finished is None or f"{finished} blocks are finished" in said.err)
+    assert finished is None or f"{finished} blocks are finished" in said.err
     assert digest_folder(tmp_path / "map") == digest_folder(undisturbed)
     assert [path.name for path in tmp_path.iterdir()] == ["map"]
