@@ -49,8 +49,8 @@ def run_serve(workspace: Workspace, asked: Asked, ready: Callable[[Service], Non
     with lock, _asked_to_end() as ended:
         os.umask(0o077)  # databases and logs are for their owner alone
         workspace.state.chmod(0o700)
-    for database in (*workspace.state.glob("*.db*"), *workspace.state.glob("prefect/*.db*")):
-        database.chmod(0o600)
+        for database in (*workspace.state.glob("*.db*"), *workspace.state.glob("prefect/*.db*")):
+            database.chmod(0o600)
         if earlier := noted_service(workspace):
             kill_all(earlier.word)  # it was killed, its processes were not
         word = uuid.uuid4().hex

@@ -5,7 +5,9 @@ import socket
 import stat
 
 from benches import Bench, Caller
-from services import serving
+from services import serving, wait_for
+
+DUE = {"retrain/tiny", "watch/tiny", "monitor/tiny-north"}
 
 
 def listens(url: str) -> bool:
@@ -20,7 +22,7 @@ def test_it_serves_until_ctrl_c_and_leaves_nothing_behind(bench: Bench, serverle
         found = served.status()
         assert found["service"]["state"] == "running" and found["service"]["surveys"] == ["tiny"]
         assert found["prefect"]["answers"] and found["mlflow"]["answers"]
-        assert {run["run"] for run in found["due"]} == {"retrain/tiny", "watch/tiny", "monitor/tiny-north"}
+        wait_for("all that is due", lambda: {run["run"] for run in served.status()["due"]} == DUE)
         assert found["champions"] == []
         again = serverless_call(bench, "serve", "--survey", str(bench.survey))
         assert (again.code, again.out) == (2, "")
