@@ -13,7 +13,7 @@ from benchmarks.documents import fill
 from outcrop.field.drift import FEWEST, Measured
 from outcrop.params import load_params
 from outcrop.upkeep import Monitor
-from tasks.notices import DRIFT, EXPIRED
+from tasks.announce import DRIFT, EXPIRED
 from tasks.progress import Progress
 from tasks.workspace import find_workspace
 
