@@ -103,7 +103,7 @@ def test_an_export_maps_as_its_model_does(
     assert first.inputs == second.inputs and set(first.inputs) == {"model", "scene"}
     made = archive.read(first.inputs["model"]).made
     assert made is not None and made.digests["model"] == exported[1]["source"]["digest"]
-    ((_, export),) = archive.of_kind("export")
+    (_, export), *_ = archive.of_kind("export")
     assert export.inputs == {"model": first.inputs["model"]} and "fp32.onnx" in export.files
     for name in ("class", "unfamiliar"):
         one, other = (values_of(tmp_path / made, name) for made in ("export", "model"))
