@@ -50,7 +50,7 @@ def monitor(
     from flows.monitor import Asked, run_monitor
     from tasks.bulletin import sentences
 
-    result = run_monitor(workspace, workspace.root / survey, Asked(site, model, scene), changes or {})
+    result = run_monitor(workspace, workspace.root / survey, changes or {}, Asked(site, model, scene))
     return told(f"{' '.join(sentences(result).values())} Report: {result['report']}")
 
 
