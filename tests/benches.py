@@ -143,7 +143,6 @@ class Caller:
             redirect_stdout(out),
             redirect_stderr(err),
         ):
-            patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # a test that asked MLflow has left its own
             patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
             patch.setattr(sys, "argv", ["outcrop", *words, "--workspace", str(bench.root)])
             try:

@@ -93,6 +93,14 @@ def pytest_configure() -> None:
     """Quiet, offline and with one thread, as the processes are that tests start; before anything heavy is imported."""
     for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": "1"}).items():
         os.environ.setdefault(name, value)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def asks_no_other_registry() -> Iterator[None]:
+    """MLflow keeps the registry that a test chose for the rest of the process: the next one has its own."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @dataclass

@@ -152,7 +152,6 @@ def make_audited(bench: Bench, patch: pytest.MonkeyPatch) -> Audited:
     bench.write_survey()
     commit_all(bench.root)
     audited = Audited(bench, *make_keys(bench.tiny.raw.parent))
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # a test that asked MLflow has left its own
     patch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
     patch.setenv("OUTCROP_SIGNING_KEY", str(audited.private))
     run_retrain(audited.workspace, bench.survey, {})

@@ -95,15 +95,17 @@ def test_an_export_maps_as_its_model_does(
     exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
 ) -> None:
     bench, _ = trained
+    archive = archive_of(Workspace(bench.root))
+    exports = list(archive.of_kind("export"))
     for name, model in {"export": str(exported[0]), "model": "tiny-student"}.items():
         said = serverless_call(bench, "map", model, str(scene_of(bench)), "-o", str(tmp_path / name))
         assert said.code == 0, said.err
-    archive = archive_of(Workspace(bench.root))
+    assert list(archive.of_kind("export")) == exports, "mapping by a model's name exports nothing that is kept"
     (_, first), (_, second) = list(archive.of_kind("map"))[-2:]
     assert first.inputs == second.inputs and set(first.inputs) == {"model", "scene"}
     made = archive.read(first.inputs["model"]).made
     assert made is not None and made.digests["model"] == exported[1]["source"]["digest"]
-    (_, export), *_ = archive.of_kind("export")
+    (_, export), *_ = exports
     assert export.inputs == {"model": first.inputs["model"]} and "fp32.onnx" in export.files
     for name in ("class", "unfamiliar"):
         one, other = (values_of(tmp_path / made, name) for made in ("export", "model"))

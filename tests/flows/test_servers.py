@@ -16,8 +16,7 @@ SECRET = "postgresql://prefect:secret@127.0.0.1/prefect"
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 

@@ -59,7 +59,6 @@ def test_the_last_retraining_is_the_one_that_was_begun_last(tmp_path: Path, trai
 def test_what_was_retrained_on_is_not_announced(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     bench, _ = trained
     monkeypatch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     sighting = run_watch(Workspace(bench.root), bench.survey)
     assert (sighting.survey, sighting.event, sighting.reason) == ("tiny", None, "no site has changed")
 
