@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from benches import Bench, Caller, copy_bench
+from benches import Bench, Caller, copy_bench, own_results
 from conftest import CELL, SIDE, TinySurvey, write_geotiff
 from PIL import Image
 
+from flows import served
 from tasks import monitor as parts
 from tasks.records import archive_of
 from tasks.workspace import Workspace
@@ -147,6 +148,19 @@ def test_a_date_is_recorded_once(watched: Watched, call: Caller) -> None:
     assert len(archive_of(Workspace(watched.bench.root)).ledger.lines()) == lines
     same = [name for name in again if name not in ("cached",)]
     assert {name: again[name] for name in same} == {name: watched.third[name] for name in same}
+
+
+def test_a_service_asks_what_the_command_asks(watched: Watched, call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`call` brings the server that the flow needs."""
+    bench = watched.bench
+    monkeypatch.setenv("OUTCROP_REAL_DATA", str(bench.tiny.raw))
+    monkeypatch.chdir(bench.root)
+    lines = len(archive_of(Workspace(bench.root)).ledger.lines())
+    with own_results(bench):
+        state = served.monitor.fn(str(bench.survey.relative_to(bench.root)), "quarry", "student")
+    assert state.name == "Completed" and "The sensor has drifted" in state.message
+    assert state.message.endswith(f"Report: {watched.third['report']}")
+    assert len(archive_of(Workspace(bench.root)).ledger.lines()) == lines
 
 
 def test_a_run_that_was_killed_goes_on(watched: Watched, call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
