@@ -88,8 +88,8 @@ STUDIES = (
         "neon",
         TWELVE_BANDS,
         "The same, trained on one site and tested on all plots of the other, without adaptation. RGB is varied more in "
-        "training than by default, for the light differs between flights. With the default one seed and a half had been "
-        "run before (teacher .267 and .235, forest .229 and .237): count that as a choice between two.",
+        "training than by default, for the light differs between flights. With the default two seeds had been run "
+        "before (teacher .267 and .235, forest .229 and .237): count that as a choice between two.",
         ("sites.train=[mlbs]", "sites.test=[osbs]", *OTHER_LIGHT),
     ),
     Study(
@@ -185,7 +185,7 @@ class Answer:
 
 
 def verdict(gains: list[float]) -> str:
-    """Whether one model beats another, by what it is ahead by in each seed; a lead within its standard error is none."""
+    """Whether one model beats another, by its lead in each seed; a lead within its standard error is none."""
     lead = mean(gains)
     if len(gains) > 1 and abs(lead) <= stdev(gains) / len(gains) ** 0.5:
         return "They are **level**, within the standard error over the seeds"
