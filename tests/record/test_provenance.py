@@ -47,6 +47,7 @@ def digests(tree: Path) -> dict[str, str]:
 LEARNING = set(STEPS) - {"tasks.validate"}
 EDITS = {
     "outcrop/record/report.py": set(),
+    "outcrop/record/pages/templates/report.html": set(),
     "outcrop/field/pictures.py": set(),
     "outcrop/survey/simulate.py": set(),
     "outcrop/survey/simulation/mixing.py": set(),

@@ -10,7 +10,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, folder: Path = TEMPLATES, **values: object) -> str:
-    """Fill a template of a folder, ``outcrop/record/templates`` if none is named."""
+    """Fill a template of a folder; the pages of this package if none is named."""
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=select_autoescape(),
