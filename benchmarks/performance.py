@@ -1,7 +1,8 @@
 """Measure what Outcrop promises of its speed and memory, and write docs/performance.md.
 
-Every benchmark runs in a process of its own, so that none meets another's caches, threads or memory. The document is
-written only when all of them ran at full size: its figures are of one run on one machine.
+Every benchmark runs in a process of its own, so that none meets another's caches, threads or memory. What was measured
+at full size is kept in the workspace's state folder, so that the command resumes; the document is written when nothing
+is missing.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import fill, machine
+from outcrop.record.drafts import write_whole
+from tasks.workspace import find_workspace
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 Result = dict[str, Any]
@@ -162,41 +165,62 @@ BENCHMARKS = (
 
 
 def main() -> None:
-    """Measure, print, and write the document."""
-    chosen = _arguments()
+    """Measure what is missing, print it, and write the document when nothing is."""
+    chosen, workspace = _arguments(), find_workspace(Path(__file__).parent)
+    store = workspace.state / "benchmarks" / "performance"
+    store.mkdir(parents=True, exist_ok=True)
     benchmarks = [entry for entry in BENCHMARKS if chosen.only in (None, entry.name)]
-    if chosen.only:
+    if chosen.here:
         results = {entry.name: entry.run(chosen.smoke) for entry in benchmarks}
+    elif chosen.smoke:
+        results = {entry.name: _run_apart(entry, smoke=True) for entry in benchmarks}
     else:
-        results = {entry.name: _run_apart(entry, chosen.smoke) for entry in benchmarks}
+        results = {entry.name: _kept(entry, store, again=bool(chosen.only)) for entry in benchmarks}
     if chosen.json:
         print(json.dumps(results))
     else:
         _print(benchmarks, results)
-    if not chosen.only and not chosen.smoke:
-        DOCUMENT.write_text(render(results), encoding="utf-8")
+    if not chosen.smoke and not chosen.here and (everything := _all_kept(store)):
+        write_whole(DOCUMENT, render(everything), "document")
         print(DOCUMENT, file=sys.stderr)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.performance", description=__doc__.partition("\n")[0])
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: whether it runs, not how fast; kept nowhere")
     parser.add_argument(
-        "--only", choices=[entry.name for entry in BENCHMARKS], help="one benchmark; writes no document"
+        "--only", choices=[entry.name for entry in BENCHMARKS], help="measure this one, even if it is kept"
     )
+    parser.add_argument("--here", action="store_true", help="in this process; kept nowhere")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser.parse_args()
 
 
 def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
     print(f"measuring {benchmark.name} ...", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "benchmarks.performance", "--only", benchmark.name, "--json"]
+    command = [sys.executable, "-m", "benchmarks.performance", "--only", benchmark.name, "--here", "--json"]
     # Threads that wait for work must not take the cores from those that work.
     environment = {**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     command += ["--smoke"] if smoke else []
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     result: Result = json.loads(done.stdout.splitlines()[-1])[benchmark.name]
     return result
+
+
+def _kept(benchmark: Benchmark, store: Path, again: bool) -> Result:
+    path = store / f"{benchmark.name}.json"
+    if again or not path.is_file():
+        write_whole(path, json.dumps(_run_apart(benchmark, smoke=False), indent=1), "figures")
+    result: Result = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def _all_kept(store: Path) -> dict[str, Result] | None:
+    """What was measured, by benchmark; None while one of them is missing."""
+    paths = {entry.name: store / f"{entry.name}.json" for entry in BENCHMARKS}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
 
 
 def _rows(benchmarks: list[Benchmark], results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
@@ -210,7 +234,7 @@ def _print(benchmarks: list[Benchmark], results: dict[str, Result]) -> None:
 
 
 def render(results: dict[str, Result]) -> str:
-    """The document of one complete run."""
+    """The document of a complete set of figures."""
     rows = _rows(list(BENCHMARKS), results)
     return fill("performance.md.j2", machine=machine(), rows=rows, **results)
 
