@@ -168,11 +168,6 @@ class Answer:
     rungs: list[Rung]
 
     @property
-    def earlier(self) -> bool:
-        """Whether a version without a gate made them, with other defaults of `distil` and `augment.rgb`."""
-        return any("promotion" not in result for rung in self.rungs for result in rung.results)
-
-    @property
     def rows(self) -> list[Row]:
         """The table: what sees all sensors, then every rung."""
         top = self.rungs[0].results
