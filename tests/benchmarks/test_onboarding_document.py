@@ -44,12 +44,12 @@ def study() -> dict[str, Any]:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A workspace's folder that holds two studies and everything else."""
+    """A workspace's folder that holds three studies, one without a test at its sources, and everything else."""
     (tmp_path / "params.yaml").touch()
     store = tmp_path / ".outcrop" / "onboarding"
-    for name in ("oman", "jezero"):
+    for name, home in {"oman": {}, "jezero": {}, "mars-south": {"home": None}}.items():
         (store / name).mkdir(parents=True)
-        (store / name / "study.json").write_text(json.dumps(study()))
+        (store / name / "study.json").write_text(json.dumps(study() | home))
     row = {"mode": "labels alone", "macro_f1": 0.1, "lowest": 0.0, "accuracy": 0.1, "home": -0.01, "changed": 0.5}
     rows = [{**row, "changes": changes, "draws": 2, "labels": 20} for changes in ({}, {"rungs": ["logistic"]})]
     (store / "rehearsals.json").write_text(json.dumps(rows))
