@@ -80,8 +80,8 @@ async def take_up(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]:
             continue
         for within in await _runs(client, UNDER_WAY, parent_flow_run_id={"any_": [run.id]}):
             await client.set_flow_run_state(within.id, Crashed(), force=True)  # else it would be waited for
-        again = Scheduled(scheduled_time=datetime.now(UTC), message="the service was ended while this was under way")
-        await client.set_flow_run_state(run.id, again, force=True)
+        told = "the service was ended while this was under way"
+        await client.set_flow_run_state(run.id, Scheduled(scheduled_time=datetime.now(UTC), message=told), force=True)
         taken.append(run.id)
     return taken
 

@@ -98,7 +98,7 @@ def monitor(root: Path, survey_file: Path, overrides: Mapping[str, Any], asked: 
         now = parts.chart(workspace, name, site.name, dated.scene, folder, about["scene"])
         past = [each for each in dated.past if each.facts["scene"] != dated.scene.id]
         last = _last(dated.site, past)
-        then = last and parts.chart(workspace, name, site.name, last, folder, files_digest(last))
+        then = parts.chart(workspace, name, site.name, last, folder, files_digest(last)) if last else None
         if known is None:
             known = _look(job, dated, chain, now, then, past, export, subject)
         else:

@@ -115,8 +115,8 @@ def introduce(
         model=student.uri or student.name,
         student=student.folder,
         student_digest=student.digest,
-        teacher=teacher and teacher.folder,
-        teacher_digest=teacher and teacher.digest,
+        teacher=teacher.folder if teacher else None,
+        teacher_digest=teacher.digest if teacher else None,
         records={
             role: found.record for role, found in (("student", student), ("teacher", teacher)) if found and found.record
         },

@@ -45,7 +45,7 @@ def _runner(name: Runner) -> TaskRunner[Any]:
         return ProcessPoolTaskRunner()
     if name is Runner.dask:
         try:
-            from prefect_dask import DaskTaskRunner
+            from prefect_dask import DaskTaskRunner  # type: ignore[attr-defined, unused-ignore]
         except ImportError as cause:
             raise WorkspaceError("prefect-dask is not installed", remedy="pip install prefect-dask") from cause
         return DaskTaskRunner()

@@ -10,14 +10,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from outcrop.errors import RecordError
 from outcrop.record.digests import digest_value
 from tasks.announce import PROMOTION, announce
 from tasks.workspace import Workspace, find_workspace
 
-SUPERFLUOUS = Completed(name="Superfluous", message="another run waits already, and will see what this one would")
+WAITED_FOR = "another run waits already, and will see what this one would"
+SUPERFLUOUS: State[Any] = Completed(name="Superfluous", message=WAITED_FOR)
 
 
 @flow

@@ -41,5 +41,5 @@ def announce(event: str, survey: str, *, site: str | None = None, once: str | No
     resource = {"prefect.resource.id": f"outcrop.{kind}.{name}", "prefect.resource.name": site or survey}
     resource |= about(survey) | ({"outcrop.site": site} if site else {})
     payload = {"survey": survey, **({"site": site} if site else {}), **facts}
-    identity = {"id": uuid5(NAMESPACE_URL, f"{event}/{once}")} if once else {}
-    emit_event(event, resource=resource, payload=payload, **identity)
+    identity = uuid5(NAMESPACE_URL, f"{event}/{once}") if once else None
+    emit_event(event, resource=resource, payload=payload, id=identity)

@@ -82,7 +82,8 @@ def _scene_of_labels(places: Sequence[Sequence[int]]) -> int:
 
 
 def _keep(seen: Overview, path: Any) -> None:
-    np.savez_compressed(path, scene=seen.scene, stride=seen.stride, **seen.maps)
+    arrays: dict[str, Any] = {"scene": seen.scene, "stride": seen.stride, **seen.maps}
+    np.savez_compressed(path, **arrays)
 
 
 def read_overview(reference: Reference, job: Job) -> Overview:

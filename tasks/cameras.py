@@ -110,7 +110,7 @@ def see(cameras: Mapping[str, CameraEntry], raw: Path, day: date | None, site: s
     """
     found = {name: find_images(camera, raw) for name, camera in cameras.items()}
     chosen = day or max((each for dates in found.values() for each in dates), default=None)
-    there = {name: dates[chosen] for name, dates in found.items() if chosen in dates}
+    there = {name: dates[chosen] for name, dates in found.items() if chosen in dates} if chosen else {}
     if chosen is None or not there:
         of_day = f" of {day}" if day else ""
         raise DataError(f"no camera has a picture{of_day}", where=f"site {site}", remedy="check their `images`")

@@ -11,7 +11,7 @@ import numpy as np
 
 from outcrop.field import ladder_charts as charts
 from outcrop.field.sensor_costs import RungCost, declared_costs, rung_cost
-from outcrop.learning.ladders import CheapestRung, Ladder, Outcome, cheapest_rung, dump_ladder, measure_ladder
+from outcrop.learning.ladders import CheapestRung, Ladder, Method, Outcome, cheapest_rung, dump_ladder, measure_ladder
 from outcrop.learning.material import Material
 from outcrop.learning.recalls import split_recall
 from outcrop.record.comparison import Comparison, Line, Sensors, write_comparison
@@ -26,7 +26,7 @@ FACTS, PAGE = "ladder.json", "comparison.html"
 #: The class that shadow hides from a camera, for it is as dark.
 HIDDEN = "olivine"
 #: Students that are told of in sentences, and whose recall in shadow is measured.
-TOLD = "progressive"
+TOLD: Method = "progressive"
 
 
 @step("compare")
@@ -78,11 +78,11 @@ class _Study:
 
     @property
     def watts(self) -> dict[str, float | None]:
-        return {rung: cost.power_w and cost.power_w.typical for rung, cost in self.costs.items()}
+        return {rung: cost.power_w.typical if cost.power_w else None for rung, cost in self.costs.items()}
 
     @property
     def dollars(self) -> dict[str, float | None]:
-        return {rung: cost.price_usd and cost.price_usd.typical for rung, cost in self.costs.items()}
+        return {rung: cost.price_usd.typical if cost.price_usd else None for rung, cost in self.costs.items()}
 
     @cached_property
     def choice(self) -> CheapestRung:
@@ -90,7 +90,8 @@ class _Study:
 
     @cached_property
     def attention(self) -> np.ndarray:
-        return np.mean([np.load(made.path(self.job.workspace) / ATTENTION) for made in self.scored.values()], axis=0)
+        seeds = np.stack([np.load(made.path(self.job.workspace) / ATTENTION) for made in self.scored.values()])
+        return np.asarray(seeds.mean(axis=0))
 
     def facts(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
@@ -208,8 +209,8 @@ def _line(rung: str, method: str, outcome: Outcome) -> Line:
         scores.macro_f1.interval,
         outcome.retention.value,
         outcome.retention.interval,
-        gain and gain.value,
-        gain and gain.interval,
+        gain.value if gain else None,
+        gain.interval if gain else None,
         scores.worst_class,
         scores.worst_f1.value,
     )
@@ -221,9 +222,9 @@ def _sensors(rung: str, cost: RungCost) -> Sensors:
     sources = tuple(dict.fromkeys(f"{figure.sensor}: {figure.source}" for total in totals for figure in total.figures))
     return Sensors(
         rung,
-        power and power.typical,
+        power.typical if power else None,
         (power.low, power.high) if power else None,
-        price and price.typical,
+        price.typical if price else None,
         (price.low, price.high) if price else None,
         sources,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from outcrop.learning.search import Result
+from outcrop.learning.contenders import Result
 from outcrop.record.digests import digest_folder
 from outcrop.record.provenance import package_versions
 from outcrop.record.records import Making, NamedFile

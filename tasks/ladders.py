@@ -16,8 +16,8 @@ def ladder_table(result: Mapping[str, Any]) -> Table:
         pad_edge=False,
     )
     for heading in ("rung", "W", "USD", "method", "macro-F1", "95 % interval", "kept", "gain"):
-        justify = "left" if heading in ("rung", "method") else "right"
-        table.add_column(heading, justify=justify, no_wrap=heading != "rung")
+        words = heading in ("rung", "method")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "rung")
     top = next(iter(result["costs"]))
     table.add_row(top, *_cost(result, top), "teacher", *_score(result["teacher"]["macro_f1"]), "", "")
     for rung, found in result["rungs"].items():

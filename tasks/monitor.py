@@ -87,9 +87,9 @@ def change(
         return {"reason": "it is not said what turns into what: name `monitor.feedstock` and `monitor.products`"}
     places = {name: value for value, name in enumerate(classes)}
     feedstock, products = ([places[name] for name in names] for names in (params.feedstock, params.products))
-    codes = [read_codes(each.folder / CLASSES) for each in (then, now)]
+    before, after = (read_codes(each.folder / CLASSES) for each in (then, now))
     try:
-        found = detect_change(*codes, feedstock, products, side=side, seed=seed, alpha=params.level)
+        found = detect_change(before, after, feedstock, products, side=side, seed=seed, alpha=params.level)
     except DataError as error:
         return {"reason": str(error)}
     return dict(vars(found))

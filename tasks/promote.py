@@ -45,7 +45,7 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
     if earlier := _earlier(lineage, inputs):
         reason = lineage.records[earlier].facts["reason"]
         note_head(job.workspace, registry, name)
-        return Decision("kept", f"decided before: {reason}", champion and champion.version, earlier)
+        return Decision("kept", f"decided before: {reason}", champion.version if champion else None, earlier)
     metrics = read_metrics(evaluated.path(job.workspace))["student"]
     burden = Burden(metrics["latency_ms_p50"], metrics["bytes"])
     if gone := lineage.retracted(challenger.record or ""):
@@ -60,7 +60,7 @@ def promote(job: Job, validated: Reference, evaluated: Reference, student: Refer
         return crown(job.workspace, job.survey.survey, registry, challenger, inputs, facts)
     kept = decide(job.workspace, job.survey.survey, "refusal", challenger, inputs, facts)
     note_head(job.workspace, registry, name)
-    return Decision(judged.verdict, judged.reason, champion and champion.version, kept)
+    return Decision(judged.verdict, judged.reason, champion.version if champion else None, kept)
 
 
 def _meet(

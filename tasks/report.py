@@ -14,6 +14,7 @@ from outcrop.field.sheets import as_webp
 from outcrop.learning.devices import device_kind
 from outcrop.learning.evaluation import SceneMap, load_scores, scene_maps
 from outcrop.params import load_params
+from outcrop.record.formats import Picture
 from outcrop.record.provenance import code_digest, package_versions
 from outcrop.record.report import (
     Artefact,
@@ -22,7 +23,6 @@ from outcrop.record.report import (
     Lineage,
     ModalityRow,
     ModelRow,
-    Picture,
     Quotient,
     Report,
     SceneSummary,

@@ -1,11 +1,13 @@
 """Step `score`: what the models of one seed say of the test cells, and where the teacher looks."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 
 from outcrop.learning.evaluation import attention_by_class, load_scores, save_scores, score_network, truth_of_cells
-from outcrop.learning.ladders import SeedScores
+from outcrop.learning.ladders import Method, SeedScores
+from outcrop.learning.metrics import Scored
 from tasks.forest import SCORES
 from tasks.jobs import Job
 from tasks.learning import gather, read_model
@@ -41,8 +43,9 @@ def score(job: Job, key: str, validated: Reference, models: Mapping[str, Referen
 def read_scores(reference: Reference, job: Job) -> SeedScores:
     """The scores of a seed's models."""
     scores = load_scores(reference.path(job.workspace) / SCORES)
-    teacher, students = scores.pop(TEACHER), {}
+    teacher = scores.pop(TEACHER)
+    students: dict[str, dict[Method, Scored]] = {}
     for name, scored in scores.items():
         rung, _, method = name.rpartition("/")
-        students.setdefault(rung, {})[method] = scored
+        students.setdefault(rung, {})[cast(Method, method)] = scored
     return SeedScores(teacher, students)

@@ -41,7 +41,7 @@ class Service:
     def runs(self) -> bool:
         """Whether the process that started it is alive."""
         try:
-            return psutil.Process(self.pid).create_time() == self.born
+            return bool(psutil.Process(self.pid).create_time() == self.born)
         except psutil.NoSuchProcess:
             return False
 

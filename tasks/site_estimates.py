@@ -32,7 +32,7 @@ def given_of(params: Monitor, classes: Sequence[str]) -> Given:
             where="monitor.inputs",
             remedy="say so in the survey's `params`, such as `monitor: {inputs: {depth: 0.5+-0.1}}`",
         )
-    told = parse_inputs(params.inputs, "monitor.inputs.")
+    told = parse_inputs({str(name): value for name, value in params.inputs.items()}, "monitor.inputs.")
     given = Given.of(told, Pathway(params.pathway), params.feedstock, params.years)
     check_given(load_profile(params.profile), given)
     return given

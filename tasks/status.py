@@ -55,9 +55,10 @@ def _runs(service: Service) -> dict[str, Any]:
 
     try:
         with temporary_settings({PREFECT_API_URL: service.api}), get_client(sync_client=True) as client:
-            names = {each.id: each.name for each in client.read_deployments(limit=200)}
-            flows = {each.id: each.name for each in client.read_flows(limit=200)}
-            names = {"deployments": names, "flows": flows}
+            names = {
+                "deployments": {each.id: each.name for each in client.read_deployments(limit=200)},
+                "flows": {each.id: each.name for each in client.read_flows(limit=200)},
+            }
             return {
                 "running": asked(client, ["RUNNING", "PENDING", "CANCELLING"], FlowRunSort.START_TIME_DESC),
                 "due": asked(client, ["SCHEDULED"], FlowRunSort.EXPECTED_START_TIME_ASC),

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
-from prefect.results import get_result_store
+from prefect.results import ResultStore, get_result_store
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
@@ -109,7 +109,8 @@ def run_step(step: Task[..., Any], job: Job, key: str, **inputs: Any) -> Outcome
 
 def _is_sound(step: Task[..., Any], cache_key: str, job: Job) -> bool:
     """Whether what Prefect's cache holds under a key, if anything, can be believed."""
-    store = get_result_store().update_for_task(step)
+    # Prefect's types do not say that it gives the store itself where nothing is awaited.
+    store = cast(ResultStore, get_result_store().update_for_task(step))
     if not store.exists(cache_key):
         return True
     try:

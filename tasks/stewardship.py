@@ -157,8 +157,8 @@ def made_from(lineage: Lineage, registry: Registry | None, records: list[str]) -
         record = lineage.records.get(name)
         if record is not None and record.kind not in DECISIONS:
             row = {"kind": record.kind, "name": record.name, "survey": record.survey, "record": name}
-            row["registered"] = registered.get(name)
-            rows.append({**row, "time": lineage.entries[name].time, "retracted": lineage.retracted(name) is not None})
+            entered, gone = lineage.entries[name].time, lineage.retracted(name) is not None
+            rows.append({**row, "registered": registered.get(name), "time": entered, "retracted": gone})
     return rows
 
 

@@ -54,8 +54,9 @@ def compiled(suites: Suites, folder: Path) -> dict[str, list[Any]]:
 
 
 def _compiled(index: int, entry: Expectation, path: Path) -> Any:
-    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
     from great_expectations.expectations import expectation as kinds
+    from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
 
     try:
@@ -71,7 +72,8 @@ def _compiled(index: int, entry: Expectation, path: Path) -> Any:
     ):
         raise _by_column(entry, path)
     try:
-        return kind(**entry.kwargs, severity=entry.severity, meta={**entry.meta.model_dump(), "index": index})
+        meta = {**entry.meta.model_dump(), "index": index}
+        return kind(**entry.kwargs, severity=FailureSeverity(entry.severity), meta=meta)
     except (ValueError, TypeError) as cause:  # the former is pydantic's
         raise SurveyError(
             f"check `{entry.meta.check}`: {_first_line(cause)}",
@@ -82,7 +84,7 @@ def _compiled(index: int, entry: Expectation, path: Path) -> Any:
 
 def _first_line(cause: Exception) -> str:
     """What Great Expectations' pydantic says of the first thing that is wrong, else the error's first line."""
-    told = getattr(cause, "errors", list)()
+    told: list[Any] = getattr(cause, "errors", list)()
     if not told:
         return str(cause).splitlines()[0]
     where = ".".join(str(part) for part in told[0]["loc"] if part != "__root__")

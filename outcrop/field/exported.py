@@ -24,7 +24,7 @@ from outcrop.settings import Section
 
 #: The manifest, and the digests of all other files, as `sha256sum --check` reads them.
 MANIFEST, SUMS = "export.json", "SHA256SUMS"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 Precision = Literal["fp32", "int8"]
 AGAIN = "copy the export again, or make it anew with `outcrop export`"
 

@@ -172,7 +172,8 @@ class Registry:
         """Where a version comes from."""
         run_id = str(self.client.get_logged_model(version.source.rpartition("/")[2]).source_run_id)
         run = self.client.get_run(run_id)
-        data = {each.dataset.name: each.dataset.digest for each in run.inputs.dataset_inputs}
+        given = run.inputs.dataset_inputs if run.inputs else ()
+        data = {each.dataset.name: each.dataset.digest for each in given}
         return Origin(run_id, data, *self._evaluation(run, version.name))
 
     def _evaluation(self, run: Run, name: str) -> tuple[dict[str, float], dict[str, Any] | None]:
@@ -204,4 +205,6 @@ def _whole_evaluation(run: Run, role: str) -> dict[str, Any] | None:
 
 
 def _version(found: ModelVersion) -> Version:
-    return Version(found.name, str(found.version), found.tags.get("digest", ""), found.tags.get(RECORD), found.source)
+    return Version(
+        found.name, str(found.version), found.tags.get("digest", ""), found.tags.get(RECORD), found.source or ""
+    )

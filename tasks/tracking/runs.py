@@ -234,7 +234,7 @@ class StepRun:
                 data_path=str(folder),
                 code_paths=[str(SOURCE / "outcrop")],
                 pip_requirements=["torch", "safetensors", "pydantic", "numpy", "rasterio"],
-                signature=ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
+                signature=ModelSignature(inputs=Schema([*inputs]), outputs=Schema([*outputs])),
             )
         self.client.update_run(self.run_id, status="RUNNING")  # leaving the block above has ended it
         return str(logged.model_uri)
