@@ -1,52 +1,51 @@
-"""Calibration with at most two numbers: how sure the model may be, and how much the labels' class shares count."""
+"""Calibration by one number: how sure the model may be.
+
+The labels' class shares are left out of it: leaving source sites out, a second number that weighs them cost accuracy at
+the new site and at home.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from outcrop.learning.adaptation.heads import Array, Classes, Head
 
-#: Standard deviations of the priors of log temperature and of the weight of the class shares.
-SPREADS = np.array([0.5, 0.5])
+#: Standard deviation of the prior of log temperature.
+SPREAD = 0.5
+#: Log temperatures that are looked at: four of the prior's deviations.
+BOUNDS = (-4 * SPREAD, 4 * SPREAD)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logits / ``temperature`` + ``weight`` x log ``shares``; the default changes nothing."""
+    """Logits / ``temperature``; the default changes nothing."""
 
     temperature: float = 1.0
-    weight: float = 0.0
-    shares: NDArray[np.float64] | None = None
 
     def logits(self, logits: Array) -> Array:
         """(n, classes) -> the same, calibrated."""
-        bias = 0.0 if self.shares is None else self.weight * np.log(self.shares)
-        return logits / self.temperature + bias
+        return logits / self.temperature
 
     def head(self, head: Head) -> Head:
         """A head whose logits are calibrated as they are."""
-        bias = 0.0 if self.shares is None else self.weight * np.log(self.shares)
-        return Head(head.weight / self.temperature, head.bias / self.temperature + bias)
+        return Head(head.weight / self.temperature, head.bias / self.temperature)
 
 
 def fit_calibration(logits: Array, classes: Classes) -> Calibration:
-    """Most probable temperature and weight under priors around no change; shares are the labels', plus one label each.
+    """Most probable temperature under a prior around no change.
 
     Parameters
     ----------
     logits : (n, classes) of cells that the model did not learn from
     classes : (n,)
     """
-    counts = np.bincount(classes, minlength=logits.shape[1]) + 1.0
-    shares = counts / counts.sum()
     rows = np.arange(len(classes))
 
-    def loss(values: Array) -> float:
-        said = log_softmax(logits * np.exp(-values[0]) + values[1] * np.log(shares), axis=1)
-        return float(-said[rows, classes].sum() + ((values / SPREADS) ** 2).sum() / 2)
+    def loss(log_temperature: float) -> float:
+        said = log_softmax(logits * np.exp(-log_temperature), axis=1)
+        return float(-said[rows, classes].sum() + (log_temperature / SPREAD) ** 2 / 2)
 
-    found = minimize(loss, np.zeros(2), method="L-BFGS-B")
-    return Calibration(float(np.exp(found.x[0])), float(found.x[1]), shares)
+    found = minimize_scalar(loss, bounds=BOUNDS, method="bounded")
+    return Calibration(float(np.exp(found.x)))

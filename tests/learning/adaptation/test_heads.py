@@ -75,12 +75,12 @@ def test_new_classes_are_learnt_beside_the_known_ones(source: Head, known: Proto
     assert fit_prototypes(x, y, extended, known, 5.0).weight.shape == (CLASSES + 2, FEATURES)
 
 
-def test_a_model_that_is_too_sure_is_cooled_down_and_shares_are_heeded() -> None:
+def test_a_model_that_is_too_sure_is_cooled_down() -> None:
     rng = np.random.default_rng(4)
     truth = rng.normal(size=(4000, 3))
     labels = (truth + rng.gumbel(size=truth.shape)).argmax(axis=1)
     found = fit_calibration(truth * 4, labels)
-    assert found.temperature == pytest.approx(4, rel=0.1) and abs(found.weight) < 0.2
+    assert found.temperature == pytest.approx(4, rel=0.1)
     head = Head(np.eye(3), np.zeros(3))
     assert found.head(head).logits(truth) == pytest.approx(found.logits(head.logits(truth)))
     assert Calibration().logits(truth) == pytest.approx(truth)
