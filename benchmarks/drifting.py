@@ -10,6 +10,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from benchmarks.realisations import BLOCK, NOISE, SENSORS, SIZE
 from outcrop.field.change import detect_change
 from outcrop.field.drift import Measured, Reference, examine, fit_reference
+from outcrop.survey.sensors import sensor_bands
 from outcrop.survey.simulation.landscapes import Landscape
 from outcrop.survey.simulation.libraries import load_library
 from outcrop.survey.simulation.places import load_places
@@ -106,6 +107,43 @@ def measure_drift(accepted: int = ACCEPTED, stated: Measured | None = None) -> R
         "gain": rate(lambda: 1.05 * true, TRIES),
         "new": rate(with_stranger, TRIES),
     }
+
+
+#: Sensors of which a shift is told, and how two dates differ beside it: years, standard deviations of ln R by band and,
+#: for the light's colour, from one end of the spectrum to the other; the shift that is to be named (nm).
+SEASONED, YEARS, CALIBRATION, COLOUR, MOVED = ("sentinel2_l2a", "aviris"), 1.0, 0.02, 0.05, 3.0
+
+
+def measure_seasons(stated: Measured) -> Result:
+    """How often two dates of one ground, carbonated and in another light, seem to have a shift; by sensor."""
+    library, found = load_library(None), {}
+    first, later = (Landscape(load_places()[WATCHED], SIZE, 30_000, library, years) for years in (0.0, YEARS))
+    rng = np.random.default_rng(7)
+    cells = rng.permutation(SIZE * SIZE)[:CELLS]
+    for sensor in SEASONED:
+        bands = np.unique([1000 * band.centre_um for band in sensor_bands(sensor) if band.centre_um])
+        before, after, moved = (
+            _spectra(ground, bands + shift)[cells] for ground, shift in ((first, 0.0), (later, 0.0), (later, MOVED))
+        )
+
+        def named(spectra: Array, before: Array = before, bands: Array = bands) -> list[frozenset[str]]:
+            references = (fit_reference([_seen(before, bands, rng)], bands, stated) for _ in range(TRIES))
+            return [frozenset(each.name for each in examine(one, _seen(spectra, bands, rng))) for one in references]
+
+        undrifted, drifted = named(after), named(moved)
+        found[sensor] = {
+            "bands": len(bands),
+            "alarm": float(np.mean([bool(each) for each in undrifted])),
+            "false": float(np.mean(["shift" in each for each in undrifted])),
+            "named": float(np.mean(["shift" in each for each in drifted])),
+        }
+    return found
+
+
+def _seen(spectra: Array, bands: Array, rng: np.random.Generator) -> Array:
+    """A date with its own calibration and light."""
+    light = rng.normal(0, COLOUR) * (bands - bands.mean()) / np.ptp(bands) + rng.normal(0, CALIBRATION, len(bands))
+    return np.asarray(spectra * np.exp(light) * (1 + rng.normal(0, GRAIN, spectra.shape)))
 
 
 def _spectra(landscape: Landscape, wavelengths_nm: Array) -> Array:

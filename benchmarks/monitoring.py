@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import drifting
 from benchmarks.documents import fill
 from outcrop.field.drift import FEWEST, Measured
+from outcrop.field.watched import MANY_BANDS
 from outcrop.params import load_params
 from outcrop.upkeep import Monitor
 from tasks.announce import DRIFT, EXPIRED
@@ -28,21 +29,26 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of the document; default: docs")
     asked, workspace = parser.parse_args(), find_workspace(HERE)
     params = load_params(workspace.params).monitor
+    stated = Measured(params.gain, params.shift_nm, params.new)
     rates = {}
-    with Progress("Drifting", len(DATES)) as bar:
+    with Progress("Drifting", len(DATES) + 1) as bar:
         for dates in DATES:
-            rates[dates] = drifting.measure_drift(dates, Measured(params.gain, params.shift_nm, params.new))
+            rates[dates] = drifting.measure_drift(dates, stated)
             bar.advance(1)
-    print(json.dumps(rates))
-    print(write(params, rates, asked.output or workspace.root / "docs"))
+        seasons = drifting.measure_seasons(stated)
+        bar.advance(1)
+    print(json.dumps({"rates": rates, "seasons": seasons}))
+    print(write(params, rates, seasons, asked.output or workspace.root / "docs"))
 
 
-def write(params: Monitor, rates: dict[int, dict[str, Any]], folder: Path) -> Path:
+def write(params: Monitor, rates: dict[int, dict[str, Any]], seasons: dict[str, Any], folder: Path) -> Path:
     """Write the document."""
     text = fill(
         "monitoring.md.j2",
         params=params,
         rates=rates,
+        seasons=seasons,
+        many=MANY_BANDS,
         fewest=FEWEST,
         drifting=vars(drifting),
         events={"drift": DRIFT, "expired": EXPIRED},

@@ -27,7 +27,7 @@ from tasks.keeping import keep_site
 from tasks.notices import emit_notices, notices_of
 from tasks.progress import say
 from tasks.records import record_of
-from tasks.site_estimates import check_export, given_of
+from tasks.site_estimates import check_export, given_of, params_of
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what monitoring gives.
@@ -69,7 +69,8 @@ def run_monitor(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]
         raise SurveyError(
             f"the survey has no site {asked.site}", where=survey, remedy=f"name one of {', '.join(loaded.sites)}"
         )
-    given_of(params.monitor, [entry.name for entry in loaded.classes])
+    here = params_of(loaded, params, asked.site, overrides)
+    given_of(here.monitor, [entry.name for entry in loaded.classes])
     lock = workspace.state / f"monitor-{loaded.survey}-{asked.site}.lock"
     with held(lock, "another run on this site is under way", asked.site):
         return monitor(workspace.root, survey, overrides, asked)
@@ -114,6 +115,7 @@ def _open(workspace: Workspace, survey_file: Path, overrides: Mapping[str, Any],
     scene = choose_scene(site, asked.scene)
     past = kept_dates(workspace, survey.survey, site.name)
     before([each.moment for each in past], scene.id, parts.acquired(scene), site.name)
+    params = params_of(survey, params, asked.site, overrides)
     given = given_of(params.monitor, [entry.name for entry in survey.classes])
     return Dated(survey, params, given, site, scene, tuple(past), hashes)
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
+from outcrop.givens import CarbonInputs
 from outcrop.settings import NonNegative, Positive, Section, Share
 
 
@@ -28,11 +29,6 @@ def _time_zone(name: str) -> str:
 
 Cron = Annotated[str, AfterValidator(_cron)]
 
-#: What an estimate is told, as the options of `outcrop carbon`; those of a site are rarely those of the next.
-CarbonInput = Literal[
-    "depth", "porosity", "application_rate", "grain", "temperature", "ph", "losses", "emissions"
-]  # fmt: skip
-
 
 class Monitor(Section):
     """A site over time: the estimate of `outcrop carbon`, what counts as change and as drift, and when labels expire.
@@ -43,7 +39,7 @@ class Monitor(Section):
 
     profile: str
     pathway: Literal["carbonation", "weathering"]
-    inputs: dict[CarbonInput, str | float]
+    inputs: CarbonInputs
     years: Annotated[float, Field(gt=0)]
     feedstock: tuple[str, ...]
     products: tuple[str, ...]

@@ -185,13 +185,14 @@ def _drift(found: Facts) -> str:
         "sensor and geology": "Sensor and ground have both changed",
         "unclear": "The ground or the sensor is new to the model",
     }
+    untold = "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in found.get("untold", ()))
     if found["kind"] != "none":
         told = "; ".join(f"{sign['sentence']} ({sign['where']})" for sign in found["signs"])
-        return f"{words[found['kind']]}: {told}."
+        return f"{words[found['kind']]}: {told}.{untold}"
     if not found["tests"]:
         return "Drift is not told: there is nothing to compare with."
     dates = {0: "no earlier date", 1: "one earlier date"}.get(found["compared"], f"{found['compared']} earlier dates")
-    return f"No drift, by {found['tests']} tests that share the chance of a false alarm; compared with {dates}."
+    return f"No drift, by {found['tests']} tests that share the chance of a false alarm; compared with {dates}.{untold}"
 
 
 def _labels(found: Facts) -> str:

@@ -25,7 +25,7 @@ from tasks.carbon import UNITS
 from tasks.export import export_of
 from tasks.map import Manner, map_one
 from tasks.records import keep
-from tasks.site_estimates import check_export, given_of
+from tasks.site_estimates import check_export, given_of, params_of
 from tasks.workspace import Workspace
 
 
@@ -65,6 +65,7 @@ def cameras(
         known = [name for name, entry in survey.sites.items() if entry.cameras]
         remedy = f"name one of {', '.join(known)}" if known else "list them under `cameras` of a site"
         raise SurveyError(f"the survey has no cameras at {site}", where=survey_file, remedy=remedy)
+    params = params_of(survey, params, site, overrides)
     given = given_of(params.monitor, [entry.name for entry in survey.classes])
     profile = load_profile(params.monitor.profile)
     seen = see(survey.sites[site].cameras, workspace.raw, day, site)

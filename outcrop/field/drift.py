@@ -5,6 +5,10 @@ wavelengths lifts it where spectra are steep, and new rock changes some cells as
 first two are medians over cells, so that new rock in a minority of them does not look like a sensor; the third is what
 is left when both are taken away.
 
+What lifts one band of all cells alike is no shift's: calibration, the air and the light's colour do that on every date,
+and where bands are few, an error of 1 % in each looks like 2 nm. Cells whose spectra are steep in other places are
+moved otherwise by a shift, and by it alone; so it is told from how cells differ.
+
 How much acquisitions differ anyway is measured where there are `FEWEST` of them, each compared with the others. Before,
 it must be stated, and what errs alike in all cells of a band is not taken for rock.
 """
@@ -30,6 +34,10 @@ FEWEST = 6
 #: Smallest standard deviations that are believed, of ln R and of nm; that of a share of cells is binomial.
 FLOORS = {"gain": 1e-3, "shift": 0.02}
 DARKEST = 1e-4
+#: Half the width, in nm, over which a spectrum is taken for straight: detectors overlap, bands may be 1 nm apart.
+STRAIGHT = 20.0
+#: A band whose cells scatter by so many times what the median band's do shows noise: the air lets no light through.
+NOISY = 3.0
 Array = NDArray[np.float64]
 Quantity = Literal["gain", "shift", "new"]
 QUANTITIES: tuple[Quantity, ...] = ("gain", "shift", "new")
@@ -100,8 +108,8 @@ def fit_reference(acquisitions: Sequence[Array], wavelengths_nm: Array, stated: 
     return replace(whole, typical=typical)
 
 
-def measure(reference: Reference, acquisition: Array) -> Measured:
-    """How an acquisition (N, B) differs from the reference.
+def measure(reference: Reference, acquisition: Array, shifting: bool = True) -> Measured:
+    """How an acquisition (N, B) differs from the reference; ``shifting``: its wavelengths may have shifted.
 
     Raises
     ------
@@ -114,7 +122,8 @@ def measure(reference: Reference, acquisition: Array) -> Measured:
             remedy="cut it to the same cells and bands",
         )
     seen = _log(acquisition)
-    gain, shift = _fit_sensor(seen - reference.spectra, reference.slopes)
+    shift = _fit_shift(seen - reference.spectra, reference.slopes) if shifting else 0.0
+    gain = float(np.median((seen - reference.spectra - shift * reference.slopes).mean(axis=1)))
     seen = seen - gain - shift * reference.slopes
     if reference.stated:
         seen = seen - np.median(seen - reference.spectra, axis=0)
@@ -122,6 +131,18 @@ def measure(reference: Reference, acquisition: Array) -> Measured:
     if reference.stated:
         residuals = residuals * reference.level / max(float(np.median(residuals)), 1e-300)
     return Measured(gain, shift, float((residuals > reference.limit).mean()))
+
+
+def clear_bands(earlier: Sequence[Array], now: Array) -> NDArray[np.bool_]:
+    """Which bands (B,) show the ground; spectra are steepest, and seem newest, where there is noise alone.
+
+    Parameters
+    ----------
+    earlier, now : (N, B) reflectance of the same cells
+    """
+    difference = _log(now) - np.median([_log(each) for each in earlier], axis=0)
+    scatter = np.median(np.abs(difference - np.median(difference, axis=0)), axis=0)
+    return np.asarray(scatter <= NOISY * max(float(np.median(scatter)), FLOORS["gain"]))
 
 
 def examine(
@@ -137,7 +158,7 @@ def examine(
     quantities : that are looked at; of bands without wavelengths a shift means nothing, of few bands all rock is a
         mixture
     """
-    found, findings = measure(reference, acquisition), []
+    found, findings = measure(reference, acquisition, "shift" in quantities), []
     words = {
         "gain": f"the sensor's gain has changed by {np.expm1(found.gain):+.1%}",
         "shift": f"the sensor's wavelengths have shifted by {found.shift:+.1f} nm",
@@ -169,7 +190,7 @@ def _log(reflectance: Array) -> Array:
 def _learn(logs: Array, wavelengths_nm: Array) -> Reference:
     """What acquisitions (S, N, B) of ln R say of the ground, without how they differ."""
     spectra = np.median(logs, axis=0)
-    slopes = np.gradient(spectra, wavelengths_nm, axis=1)
+    slopes = _slopes(spectra, wavelengths_nm)
     mean = spectra.mean(axis=0)
     _, sizes, vectors = np.linalg.svd(spectra - mean, full_matrices=False)
     explained = np.cumsum(sizes**2) / max(float((sizes**2).sum()), 1e-300)
@@ -179,12 +200,38 @@ def _learn(logs: Array, wavelengths_nm: Array) -> Reference:
     return Reference(wavelengths_nm, spectra, slopes, mean, basis, limit, level)
 
 
-def _fit_sensor(difference: Array, slopes: Array) -> tuple[float, float]:
-    """Median over cells of the gain and the shift that fit the difference of each best."""
-    centred = slopes - slopes.mean(axis=1, keepdims=True)
-    shifts = (difference * centred).sum(axis=1) / np.maximum((centred**2).sum(axis=1), 1e-300)
-    shift = float(np.median(shifts))
-    return float(np.median((difference - shift * slopes).mean(axis=1))), shift
+def _slopes(logs: Array, wavelengths_nm: Array) -> Array:
+    """Slopes (N, B) of the straight lines through the bands beside each, those within `STRAIGHT` but at least the next.
+
+    The band itself has no say, for its noise would then be on both sides of the fit of a shift.
+    """
+    count = len(wavelengths_nm)
+    near = np.abs(wavelengths_nm[:, None] - wavelengths_nm) <= STRAIGHT
+    near |= np.eye(count, k=1, dtype=bool) | np.eye(count, k=-1, dtype=bool)
+    np.fill_diagonal(near, False)
+    near[0, 0] = near[-1, -1] = True  # the ends may have one neighbour
+    means = near @ wavelengths_nm / near.sum(axis=1)
+    weights = np.where(near, wavelengths_nm - means[:, None], 0.0)
+    return np.asarray(logs @ (weights / (weights**2).sum(axis=1, keepdims=True)).T)
+
+
+def _fit_shift(difference: Array, slopes: Array) -> float:
+    """Median over cells of the shift (nm) that explains best how the difference (N, B) of each differs from others'."""
+    apart, steeper = (_apart(each) for each in (difference, slopes))
+    weights = (steeper**2).sum(axis=1)
+    return _weighted_median((apart * steeper).sum(axis=1) / np.maximum(weights, 1e-300), weights)
+
+
+def _apart(values: Array) -> Array:
+    """Values (N, B) without what is alike in all cells of a band, or in all bands of a cell."""
+    own = values - np.median(values, axis=0)
+    return np.asarray(own - own.mean(axis=1, keepdims=True))
+
+
+def _weighted_median(values: Array, weights: Array) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _residuals(logs: Array, mean: Array, basis: Array) -> Array:

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from outcrop.field.drift import QUANTITIES, Measured, Quantity, examine, fit_reference
+from outcrop.field.drift import QUANTITIES, Measured, Quantity, clear_bands, examine, fit_reference
 from outcrop.survey.blocks import Tile, read_tile
 from outcrop.survey.sites import Raster, Scene
 
@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 Kind = Literal["none", "sensor", "geology", "sensor and geology", "unclear"]
 #: Cells along one side of the squares in which cells are watched: fewer reads than cell by cell.
 SQUARE = 4
-#: Cells without which nothing is told, and bands without which every spectrum is a mixture of any others.
+#: Cells without which nothing is told, and bands without which every spectrum is a mixture of any others: one whose
+#: wavelengths have shifted is, too.
 FEWEST_CELLS, MANY_BANDS = 50, 12
 #: Bands without wavelengths tell a gain from so many on: the brightness of a camera.
 FEWEST_BANDS = 3
@@ -48,12 +49,14 @@ class Drift:
     compared : dates that radiometry was compared with; 0: there was none
     tests : how many shared the chance of a false alarm
     unfamiliar : share of the map that is new to the model; None where the map does not tell
+    untold : what of a sensor cannot be told, in sentences
     """
 
     signs: tuple[Sign, ...]
     compared: int
     tests: int
     unfamiliar: float | None
+    untold: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -71,6 +74,7 @@ class Drift:
             "compared": self.compared,
             "tests": self.tests,
             "unfamiliar": self.unfamiliar,
+            "untold": list(self.untold),
         }
 
 
@@ -109,17 +113,20 @@ def examine_scene(
     DataError : a raster cannot be read.
     """
     earlier = [each for each in accepted if each.grid == scene.grid]
-    watched = {name: told for name, raster in scene.rasters.items() if (told := quantities_of(raster, name in inputs))}
-    watched = {name: told for name, told in watched.items() if all(name in each.rasters for each in earlier)}
+    watched = [
+        each
+        for name, raster in scene.rasters.items()
+        if earlier and quantities_of(raster, name in inputs) and all(name in each.rasters for each in earlier)
+        if (each := _look([one.rasters[name] for one in (*earlier, scene)], name in inputs, cells, seed)).told
+    ]
     novelty = _novelty(strange, side, usual.unfamiliar) if strange is not None else None
-    tests = bool(earlier) * sum(len(told) for told in watched.values()) + (novelty is not None)
-    signs: list[Sign] = []
-    for name, told in watched.items() if earlier else ():
-        signs += _moved(name, told, [*earlier, scene], usual, tests, cells, seed)
+    tests = sum(len(each.told) for each in watched) + (novelty is not None)
+    signs = [sign for each in watched for sign in _moved(each, usual, tests)]
     if novelty is not None and novelty[1] <= usual.level / tests:
         sentence = f"{novelty[0]:.1%} of the ground is unlike what the model was trained on"
         signs.append(Sign("map", UNFAMILIAR, sentence, novelty[1]))
-    return Drift(tuple(signs), len(earlier), tests, novelty[0] if novelty else None)
+    untold = tuple(each.untold() for each in watched if "shift" not in each.told)
+    return Drift(tuple(signs), len(earlier), tests, novelty[0] if novelty else None, untold)
 
 
 def quantities_of(raster: Raster, is_input: bool) -> tuple[Quantity, ...]:
@@ -127,21 +134,44 @@ def quantities_of(raster: Raster, is_input: bool) -> tuple[Quantity, ...]:
     if raster.derived_from or len(raster.bands) < FEWEST_BANDS:
         return ()
     if all(band.centre_um for band in raster.bands):
-        return QUANTITIES if len(raster.bands) >= MANY_BANDS else ("gain", "shift")
+        return QUANTITIES if len(raster.bands) >= MANY_BANDS else ("gain",)
     return ("gain",) if is_input else ()
 
 
-def _moved(
-    name: str, told: Sequence[Quantity], scenes: Sequence[Scene], usual: Usual, tests: int, cells: int, seed: int
-) -> list[Sign]:
-    """Signs in one modality of the last scene."""
-    *known, now = watch([scene.rasters[name] for scene in scenes], cells, seed)
-    if len(now) < FEWEST_CELLS:
-        return []
-    centres, bands = _order(scenes[-1].rasters[name])
-    reference = fit_reference([each[:, bands] for each in known], centres, usual.stated)
-    found = examine(reference, now[:, bands], usual.level * len(told) / tests, told)
-    return [Sign(name, each.name, each.sentence, each.p_value) for each in found]
+@dataclass(frozen=True)
+class _Look:
+    """The same cells of a modality on several dates, (N, B) each, the last of which is now; and what can be told."""
+
+    modality: str
+    centres: Array
+    known: tuple[Array, ...]
+    now: Array
+    told: tuple[Quantity, ...]
+
+    def untold(self) -> str:
+        """That a shift is not told, and why."""
+        count = self.now.shape[1]
+        why = f"with {count} bands" if count < MANY_BANDS else "without wavelengths"
+        return f"of {self.modality}, a shift of the wavelengths is not told {why}"
+
+
+def _look(rasters: Sequence[Raster], is_input: bool, cells: int, seed: int) -> _Look:
+    """Read a modality; of many bands, those that show nothing are left out."""
+    *known, now = watch(rasters, cells, seed)
+    told = quantities_of(rasters[-1], is_input) if len(now) >= FEWEST_CELLS else ()
+    centres, bands = _order(rasters[-1])
+    if "shift" in told:
+        clear = clear_bands([each[:, bands] for each in known], now[:, bands])
+        centres, bands = centres[clear], bands[clear]
+        told = told if len(bands) >= MANY_BANDS else ("gain",)
+    return _Look(rasters[-1].modality, centres, tuple(each[:, bands] for each in known), now[:, bands], told)
+
+
+def _moved(look: _Look, usual: Usual, tests: int) -> list[Sign]:
+    """Signs in one modality."""
+    reference = fit_reference(look.known, look.centres, usual.stated)
+    found = examine(reference, look.now, usual.level * len(look.told) / tests, look.told)
+    return [Sign(look.modality, each.name, each.sentence, each.p_value) for each in found]
 
 
 def _order(raster: Raster) -> tuple[Array, NDArray[np.intp]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from outcrop.errors import SurveyError
+from outcrop.givens import CarbonInputs
 from outcrop.params import Params, load_params
 from outcrop.settings import Section, Share, build, merge, read_yaml
 from outcrop.survey.cameras import CameraEntry
@@ -100,17 +101,24 @@ ModalityEntry = Annotated[
 ]
 
 
+class SiteMonitor(Section):
+    """What is known of one site for its estimates: ``inputs`` over those of the parameters' section `monitor`."""
+
+    inputs: CarbonInputs
+
+
 class SiteEntry(Section):
     """One place. Without ``scenes`` the site is built by ``dvc repro`` (see ``dvc.yaml``).
 
     ``split`` limits which splits the site's blocks may go to, with their shares; default: ``split.fractions``. Nothing
-    is trained on ``cameras``, so no digest knows them.
+    is trained on ``cameras`` and ``monitor``, so no digest knows them.
     """
 
     title: str = ""
     split: dict[Literal["train", "val", "test"], Share] | None = None
     scenes: dict[SceneName, SceneEntry] = Field(default_factory=dict)
     cameras: dict[Name, CameraEntry] = Field(default_factory=dict, exclude=True)
+    monitor: SiteMonitor = Field(default=SiteMonitor(inputs={}), exclude=True)
 
     @field_validator("split")
     @classmethod

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from outcrop.errors import OutcropError
-from outcrop.field.drift import Measured, Reference, examine, fit_reference, measure
+from outcrop.field.drift import Measured, Reference, clear_bands, examine, fit_reference, measure
+from outcrop.survey.sensors import sensor_bands
 
 WAVELENGTHS = np.linspace(400, 2500, 224)
 CELLS = 250
@@ -78,6 +79,40 @@ def test_a_few_dates_tell_drift_where_it_is_stated_how_much_they_differ_anyway(d
     for name, drift in (DRIFTS | {"gain": {"gain": 0.08}, "new": {"new": 0.12}}).items():
         assert all(name in named(known, acquire(seed, **drift)) for seed in range(5)), name
     assert len(examine(known, acquire(1, gain=0.08, shift=3.0), quantities=("gain",))) == 1
+
+
+def season(seed: int, bands: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """Another date of the same ground: calibration errs by 2 % a band, the light is redder, some rock has weathered."""
+    rng = np.random.default_rng([seed, 11])
+    shares = SHARES.copy()
+    weathered = rng.random(CELLS) < 0.3
+    shares[weathered] = 0.9 * shares[weathered] + 0.1 * np.eye(len(ROCKS))[3]
+    seen = shares @ np.exp([spectrum(rock, bands + shift) for rock in ROCKS])
+    light = rng.normal(0, 0.03) * (bands - bands.mean()) / np.ptp(bands) + rng.normal(0, 0.02, len(bands))
+    return np.asarray(seen * np.exp(light) * (1 + rng.normal(0, 0.005, seen.shape)))
+
+
+SENTINEL, AVIRIS = (
+    np.unique([1000 * band.centre_um for band in sensor_bands(name)]) for name in ("sentinel2_l2a", "aviris")
+)
+
+
+#: Between bands far apart a spectrum is not straight: how large a shift is, twelve tell roughly.
+@pytest.mark.parametrize(("bands", "within"), [(SENTINEL, 0.5), (AVIRIS, 0.15)], ids=["12 bands", "224 that overlap"])
+def test_season_light_and_calibration_are_no_shift(bands: np.ndarray, within: float) -> None:
+    for seed in range(5):
+        known = fit_reference([season(seed, bands)], bands, STATED)
+        assert not examine(known, season(100 + seed, bands))
+        found = examine(known, season(100 + seed, bands, shift=4.0))
+        assert "shift" in {each.name for each in found}
+        assert measure(known, season(100 + seed, bands, shift=4.0)).shift == pytest.approx(4, rel=within)
+
+
+def test_bands_that_see_no_light_are_left_out() -> None:
+    dead = (AVIRIS > 1350) & (AVIRIS < 1420)
+    rng = np.random.default_rng(0)
+    known, now = (np.where(dead, np.abs(rng.normal(0, 1e-3, (CELLS, 1))), season(seed, AVIRIS)) for seed in (1, 2))
+    np.testing.assert_array_equal(clear_bands([known], now), ~dead)
 
 
 def test_what_cannot_be_compared_is_refused(reference: Reference) -> None:

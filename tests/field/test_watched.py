@@ -46,6 +46,7 @@ def test_a_camera_that_has_become_brighter_is_told(tiny_site: Site, tmp_path: Pa
     found = look(brighter(scene, tmp_path, 0.85), [scene])
     assert found.kind == "sensor" and found.compared == 1 and found.tests == 1
     assert [(sign.where, sign.name) for sign in found.signs] == [("rgb", "gain")] and "-1" in found.signs[0].sentence
+    assert found.untold == ("of rgb, a shift of the wavelengths is not told with 3 bands",)
 
 
 def test_dates_on_another_grid_are_not_compared(tiny_site: Site) -> None:
@@ -70,7 +71,7 @@ def raster_of(bands: int, *, wavelengths: bool, derived: bool = False) -> Raster
 
 TOLD = [
     (raster_of(224, wavelengths=True), False, ("gain", "shift", "new")),
-    (raster_of(4, wavelengths=True), False, ("gain", "shift")),
+    (raster_of(4, wavelengths=True), False, ("gain",)),
     (raster_of(3, wavelengths=False), True, ("gain",)),
     (raster_of(3, wavelengths=False), False, ()),
     (raster_of(1, wavelengths=False), True, ()),

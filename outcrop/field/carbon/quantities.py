@@ -1,7 +1,5 @@
 """Numbers as carbon accounting needs them: with a unit, an uncertainty and a source."""
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -10,20 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from outcrop.errors import ParamsError
+from outcrop.givens import INPUTS, read_given
 from outcrop.settings import Section
 
 Array = NDArray[np.float64]
-#: What a user can say of a site, with the unit, and the lowest and the highest value that is possible.
-INPUTS = {
-    "depth": ("m", (0, math.inf)),
-    "porosity": ("1", (0, 1)),
-    "application_rate": ("t/ha", (0, math.inf)),
-    "grain": ("um", (1e-3, math.inf)),
-    "temperature": ("C", (-50, 150)),
-    "ph": ("1", (0, 14)),
-    "losses": ("1", (0, 1)),
-    "emissions": ("t/t", (0, math.inf)),
-}
 
 
 class Quantity(Section):
@@ -78,17 +66,10 @@ def parse_given(text: str, option: str, unit: str, bounds: Sequence[float]) -> Q
     ------
     ParamsError : it is no number, or one that cannot be.
     """
-    number = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-    found = re.fullmatch(rf"\s*({number})\s*(?:(?:\+-|±)\s*({number}))?\s*", text)
-    if not found:
-        raise ParamsError(f"`{text}` is no number", where=option, remedy="write it as 0.1 or 0.1+-0.02")
-    value, sd = float(found[1]), float(found[2] or 0)
-    low, high = bounds
-    if not low <= value <= high or sd < 0:
-        limits = f"at least {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
-        raise ParamsError(f"{text} {unit} cannot be: it must be {limits}", where=option, remedy="correct the value")
-    if high == 1 and sd and sd**2 >= value * (1 - value):
-        raise ParamsError(f"{text} reaches beyond 0 and 1", where=option, remedy="give a smaller uncertainty")
+    try:
+        value, sd = read_given(text, unit, bounds)
+    except ValueError as cause:
+        raise ParamsError(str(cause), where=option, remedy="correct the value") from cause
     return Quantity(value=value, sd=sd, unit=unit, source="given by the user")
 
 
