@@ -4,7 +4,8 @@ from typing import Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from tasks.workers import LOCAL, Runner, Workers, dask_client, require
+from tasks.sharing import LOCAL, dask_client, require
+from tasks.workers import Runner, Workers
 
 
 def task_runner(workers: Workers) -> TaskRunner[Any]:

@@ -1,11 +1,17 @@
-"""A worker that is killed while a command runs, and what its processes listen on meanwhile."""
+"""Workers that are killed while a command runs, and what its processes listen on meanwhile."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from pkgutil import resolve_name
 from threading import Event, Thread
 
 import psutil
+
+from outcrop.errors import DataError
 
 
 @dataclass
@@ -55,3 +61,32 @@ def _listens(process: psutil.Process) -> Iterator[str]:
         for connection in process.net_connections("inet"):
             if connection.status == psutil.CONN_LISTEN:
                 yield connection.laddr.ip
+
+
+def doom(owner: str, name: str) -> None:
+    """Have this process killed when a function is called."""
+
+    def die(*args: object, **kwargs: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(resolve_name(owner), name, die)
+
+
+def die_once(note: str) -> str:
+    """Kill the process that is the first to take up some work."""
+    try:
+        Path(note).touch(exist_ok=False)
+    except FileExistsError:
+        return note
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def die(note: str) -> None:
+    """Kill every process that takes up some work."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(note: str) -> None:
+    """Work that a user has to mend."""
+    raise DataError("the raster cannot be read", where=note, remedy="restore the file")
