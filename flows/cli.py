@@ -14,11 +14,13 @@ from flows.newcomers import onboard
 from flows.options import (
     HERE,
     Changes,
+    Cluster,
     Json,
     ParamsFile,
-    Runner,
+    RunnerChoice,
     Survey,
     Where,
+    WorkerCount,
     given,
     open_workspace,
     show,
@@ -31,6 +33,7 @@ from flows.services import app as services_app
 from flows.sites import app as sites_app
 from flows.watching import cameras, monitor
 from outcrop.errors import OutcropError
+from tasks.workers import choose_workers
 from tasks.workspace import find_workspace
 
 app = typer.Typer(
@@ -116,7 +119,9 @@ def search(
     survey: Survey = None,
     changes: Changes = None,
     params: ParamsFile = None,
-    runner: Annotated[Runner, typer.Option(help="Where trials run; in threads they take turns.")] = Runner.threads,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
@@ -128,14 +133,19 @@ def search(
 
         outcrop search
 
-        outcrop search --survey data/surveys/neon.yaml --set search.iterations=8 --runner processes
+        outcrop search --survey data/surveys/neon.yaml --set search.iterations=8 --workers 2
+
+        outcrop search --runner dask --workers 2
+
+        outcrop search --cluster tcp://10.0.0.1:8786
     """
+    shared = choose_workers(runner, workers, cluster)
     asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.search import run_search
     from tasks.ladders import search_sentences, search_table
 
-    show(run_search(*asked, runner), as_json, search_table, search_sentences)
+    show(run_search(*asked, shared), as_json, search_table, search_sentences)
 
 
 @app.command()

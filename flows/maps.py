@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.options import HERE, MODEL, Json, Where, open_workspace, show, show_json
+from flows.options import (
+    HERE,
+    MODEL,
+    Cluster,
+    Json,
+    RunnerChoice,
+    Where,
+    WorkerCount,
+    open_workspace,
+    show,
+    show_json,
+)
+from tasks.workers import Runner, choose_workers
 
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; one that is there is replaced.")]
 
@@ -68,18 +80,24 @@ def map_scene(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write every class's probability.")
     ] = False,
-    memory: Annotated[str, typer.Option(help="Memory that the process may take, such as 512MB.")] = "512MB",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads that compute; default: one a core.")] = None,
+    memory: Annotated[str, typer.Option(help="Memory that each process may take, such as 512MB.")] = "512MB",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that compute; default: one a core, in each of several workers one."),
+    ] = None,
     bands: Annotated[
         str | None,
         typer.Option(help="Bands of a GeoTIFF in the model's order, such as 3,2,1; default: by their names."),
     ] = None,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Map a scene: the class of every base cell, how sure the model is, and where the ground is new to it.
 
-    A map that was cut off goes on where it stopped. Neither memory nor threads change what it holds.
+    A map that was cut off goes on where it stopped. Neither memory, threads nor workers change what it holds.
 
     **Examples**
 
@@ -87,16 +105,23 @@ def map_scene(
 
         outcrop map exports/student mosaic.tif -o maps/mosaic --precision int8 --memory 1GB
 
+        outcrop map exports/student mosaic.tif -o maps/mosaic --workers 4
+
+        outcrop map exports/student mosaic.tif -o maps/mosaic --cluster tcp://10.0.0.1:8786
+
         outcrop map simulated-teacher data/sites/oman/year-0/year-0.json -o maps/oman-teacher
     """
-    from tasks.map import Manner, map_one, parse_bands, parse_megabytes
+    from tasks.map import map_one
+    from tasks.orders import Manner, parse_bands, parse_megabytes
 
+    shared = choose_workers(runner, workers, cluster)
     manner = Manner(
         precision=precision.value,
         probabilities=probabilities,
         bands=parse_bands(bands) if bands else (),
         megabytes=parse_megabytes(memory),
-        threads=threads or os.cpu_count() or 1,
+        threads=threads or (os.cpu_count() or 1 if shared.runner is Runner.threads else 1),
+        workers=shared,
     )
     made = map_one(model, scene, output.resolve(), manner, where)
     if as_json:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from tasks.workers import Runner
 from tasks.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
@@ -23,14 +23,17 @@ Changes = Annotated[
 ]
 
 
-class Runner(StrEnum):
-    """Task runners of Prefect's."""
-
-    threads = "threads"
-    processes = "processes"
-    dask = "dask"
-
-
+RunnerChoice = Annotated[
+    Runner | None,
+    typer.Option("--runner", help="What runs the workers; default: processes, or Dask where a cluster is named."),
+]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Workers on this machine; default: one, with --runner one a core."),
+]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, as tcp://HOST:8786.")
+]
 ParamsFile = Annotated[
     Path | None, typer.Option("--params", help="Parameters that differ this once, as a file: what a search has found.")
 ]

@@ -7,12 +7,10 @@ from typing import Any
 
 import yaml
 from prefect import flow
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.chain import Chain
 from flows.openings import alone, open_survey
-from flows.options import Runner
-from outcrop.errors import WorkspaceError
+from flows.runners import task_runner
 from outcrop.field.charts import search_picture
 from outcrop.learning.contenders import Result
 from outcrop.learning.devices import device_kind
@@ -28,28 +26,17 @@ from tasks.keeping import keep_search
 from tasks.progress import Progress
 from tasks.search import SECTIONS, WORKERS, StudentTrial
 from tasks.steps import Reference
+from tasks.workers import Workers
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what a search gives.
 STEPS = ("validate", "teacher", "guide", "distil", "search")
 
 
-def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], runner: Runner) -> dict[str, Any]:
+def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
     """Search better parameters for a survey's student; trials go to a task runner of Prefect's."""
     with alone(workspace, survey, overrides, searches=True):
-        return search.with_options(task_runner=_runner(runner))(workspace.root, survey, overrides)
-
-
-def _runner(name: Runner) -> TaskRunner[Any]:
-    if name is Runner.processes:
-        return ProcessPoolTaskRunner()
-    if name is Runner.dask:
-        try:
-            from prefect_dask import DaskTaskRunner  # type: ignore[attr-defined, unused-ignore]
-        except ImportError as cause:
-            raise WorkspaceError("prefect-dask is not installed", remedy="pip install prefect-dask") from cause
-        return DaskTaskRunner()
-    return ThreadPoolTaskRunner()
+        return search.with_options(task_runner=task_runner(workers))(workspace.root, survey, overrides)
 
 
 @flow(name="search", validate_parameters=False)

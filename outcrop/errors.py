@@ -1,5 +1,8 @@
 """The one base class of every error that a user can cause."""
 
+from copyreg import __newobj__  # type: ignore[attr-defined]
+from typing import Any
+
 
 class OutcropError(Exception):
     """Something a user can mend: one sentence that says what is wrong, where, and the remedy.
@@ -11,6 +14,10 @@ class OutcropError(Exception):
         place = f" ({where})" if where is not None else ""
         advice = f"; {remedy}" if remedy else ""
         super().__init__(f"{what}{place}{advice}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Of an error that another process sends, the sentence is made already."""
+        return __newobj__, (type(self), *self.args)
 
 
 class ParamsError(OutcropError):

@@ -23,7 +23,8 @@ from outcrop.survey.cameras import CameraEntry, find_images
 from outcrop.survey.surveys import load_survey
 from tasks.carbon import UNITS
 from tasks.export import export_of
-from tasks.map import Manner, map_one
+from tasks.map import map_one
+from tasks.orders import Manner
 from tasks.records import keep
 from tasks.site_estimates import check_export, given_of, params_of
 from tasks.workspace import Workspace

@@ -1,84 +1,54 @@
 """Map one scene: what is finished is kept beside the output until the map is whole, and a killed run goes on from it.
 
+Workers only compute: this process alone writes what they send, so that all of that holds for many workers, too.
 Nothing here imports a workflow tool, and of an export not even torch: that is what travels.
 """
 
 import fcntl
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from platform import node
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from outcrop.errors import ParamsError, WorkspaceError
-from outcrop.field.exported import ExportedPredictor, Precision, is_export
-from outcrop.field.journals import Journal
-from outcrop.field.mapping import CLASS, NODATA, UNFAMILIAR, map_scene
+from outcrop.errors import WorkspaceError
+from outcrop.field.journals import Journal, packed
+from outcrop.field.mapping import CLASS, NODATA, UNFAMILIAR, blocks_left, map_scene, map_windows
 from outcrop.field.predictors import Predictor
 from outcrop.field.products import ITEM, products_of, write_map
-from outcrop.field.scenes import MapScene, open_scene
-from outcrop.record.digests import digest_value
+from outcrop.field.windows import plan_windows
+from outcrop.survey.blocks import Tile
 from outcrop.survey.staging import staged
+from tasks.orders import Manner, Opened, Order, open_order
 from tasks.progress import Progress, say
-from tasks.workspace import Workspace, find_workspace, workspace_around
+from tasks.sharing import share_out
+from tasks.workers import Runner
+from tasks.workspace import workspace_around
 
 BLOCKS, PLAN = "blocks", "plan"
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How a map is made. Memory and threads leave no trace in it."""
-
-    precision: Precision = "fp32"
-    probabilities: bool = False
-    bands: tuple[int, ...] = ()
-    megabytes: int = 512
-    threads: int = 1
-
-
-def parse_megabytes(text: str) -> int:
-    """``512MB``, ``2GB`` or a bare number of megabytes.
-
-    Raises
-    ------
-    ParamsError : it is neither.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|M|GB|G|)", text.strip().upper())
-    if not found:
-        raise ParamsError(f"`{text}` is no amount of memory", where="--memory", remedy="write it as 512MB or 2GB")
-    return int(float(found[1]) * (1024 if found[2].startswith("G") else 1))
-
-
-def parse_bands(text: str) -> tuple[int, ...]:
-    """``3,2,1``.
-
-    Raises
-    ------
-    ParamsError : it is no list of band numbers.
-    """
-    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
-        raise ParamsError(f"`{text}` is no list of bands", where="--bands", remedy="write it as 3,2,1")
-    return tuple(int(part) for part in text.split(","))
+#: Windows for each of several workers at least: so that all end at about the same time, and little is lost with one.
+SHARES = 8
 
 
 def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: Path) -> dict[str, Any]:
     """Map a scene with an export or a model of the workspace around ``where``; gives what the map holds."""
     _check_output(output)
-    predictor, lineage = _predictor(model, manner, where)
-    scene = open_scene(scene_path, predictor.profile, manner.bands)
+    order = Order.of(model, scene_path, manner, where)
+    opened = open_order(order)
+    predictor, scene, lineage = opened.predictor, opened.scene, opened.lineage
     for note in scene.notes:
         say(note)
     products = products_of(
         predictor.profile, probabilities=manner.probabilities, familiarity=predictor.tells_strangeness
     )
-    with _unfinished(output, _plan(scene, lineage, manner)) as (folder, journal):
-        seconds = _fill(predictor, scene, journal, manner)
+    with _unfinished(output, opened.plan) as (folder, journal):
+        seconds = _fill(order, opened, journal)
         with staged(output.parent, output.name) as building:
             write_map(scene, products, journal, building, lineage)
         summary = _summary(journal, predictor)
@@ -102,55 +72,6 @@ def _check_output(output: Path) -> None:
     """Whatever stands at the output will be replaced, so it must be a map."""
     if output.exists() and not (output / ITEM).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise WorkspaceError("what stands there is no map", where=output, remedy="choose another folder with -o")
-
-
-def _predictor(model: str, manner: Manner, where: Path) -> tuple[Predictor, dict[str, Any]]:
-    if is_export(Path(model)):
-        predictor = ExportedPredictor(Path(model), manner.precision)
-        export = predictor.export
-        lineage = {"outcrop:model": export.source.digest, "outcrop:precision": manner.precision}
-        return predictor, {**lineage, **_told(predictor, export.confusion)}
-    return _trained(find_workspace(where), model, manner)
-
-
-def _trained(workspace: Workspace, model: str, manner: Manner) -> tuple[Predictor, dict[str, Any]]:
-    """A model that was not exported: what is familiar to it is learnt anew from its sites."""
-    workspace.prepare()
-    if manner.precision != "fp32":
-        raise ParamsError("a model has one precision", where="--precision", remedy="export it first: `outcrop export`")
-    import torch
-
-    from outcrop.field.trained import TrainedPredictor
-    from tasks.models import confusion_told, know_familiar, know_model
-
-    torch.set_num_threads(1)  # tiles run side by side
-    known = know_model(workspace, model)
-
-    say("learning from the training sites what is familiar to the model")
-    predictor = TrainedPredictor(known.model, known.profile, know_familiar(workspace, known))
-    return predictor, {
-        "outcrop:model": known.found.digest,
-        **_told(predictor, confusion_told(known.found, known.profile)),
-    }
-
-
-def _told(predictor: Predictor, confusion: dict[str, Any] | None) -> dict[str, Any]:
-    """What `outcrop carbon` needs to know of the model."""
-    told: dict[str, Any] = {"outcrop:survey": predictor.profile.survey}
-    return told | ({"outcrop:confusion": confusion} if confusion else {})
-
-
-def _plan(scene: MapScene, lineage: Mapping[str, Any], manner: Manner) -> str:
-    """Digest of all that the map depends on: finished blocks of another plan are of no use."""
-    files = [layer.raster.path.resolve() for layer in scene.layers.values()]
-    return digest_value(
-        {
-            "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files],
-            "bands": [layer.indexes for layer in scene.layers.values()],
-            "lineage": dict(lineage),
-            "probabilities": manner.probabilities,
-        }
-    )
 
 
 @contextmanager
@@ -202,12 +123,12 @@ def _take_up(folder: Path, plan: str) -> Journal:
     return journal
 
 
-def _fill(predictor: Predictor, scene: MapScene, journal: Journal, manner: Manner) -> float:
+def _fill(order: Order, opened: Opened, journal: Journal) -> float:
     """Map what is left, under a progress bar of native pixels; gives the seconds that it took."""
-    pixels = max(entry.fine for entry in predictor.profile.inputs) ** 2
+    pixels = max(entry.fine for entry in opened.predictor.profile.inputs) ** 2
     done = sum(record.shape[1] * record.shape[2] for record in journal.records.values())
     start, fresh = perf_counter(), 0
-    with Progress("Mapping", scene.grid.height * scene.grid.width * pixels) as bar:
+    with Progress("Mapping", opened.scene.grid.height * opened.scene.grid.width * pixels) as bar:
         bar.advance(done * pixels)
 
         def advance(cells: int) -> None:
@@ -215,16 +136,56 @@ def _fill(predictor: Predictor, scene: MapScene, journal: Journal, manner: Manne
             fresh += cells * pixels
             bar.advance(cells * pixels, note=f"{fresh / (perf_counter() - start) / 1e6:.2f} Mpixels/s")
 
-        map_scene(
-            predictor,
-            scene,
-            journal,
-            probabilities=manner.probabilities,
-            threads=manner.threads,
-            megabytes=manner.megabytes,
-            progress=advance,
-        )
+        _map_left(order, opened, journal, advance)
     return perf_counter() - start
+
+
+def _map_left(order: Order, opened: Opened, journal: Journal, advance: Callable[[int], None]) -> None:
+    """Map the blocks that the journal lacks: here, or by workers that send them."""
+    manner, profile = order.manner, opened.predictor.profile
+    how: dict[str, Any] = {"megabytes": manner.megabytes, "threads": manner.threads}
+    if manner.workers.runner is Runner.threads:
+        map_scene(opened.predictor, opened.scene, journal, probabilities=manner.probabilities, progress=advance, **how)
+        return
+    left = blocks_left(opened.scene, journal)
+    windows = plan_windows(left, opened.scene, profile, **how, parts=SHARES * manner.workers.count)
+    for records in share_out(manner.workers, partial(map_window, order, opened.plan), windows):
+        for record in records:
+            kept = journal.keep(record)
+            advance(kept.shape[1] * kept.shape[2])
+
+
+def map_window(order: Order, plan: str, blocks: list[Tile]) -> list[bytes]:
+    """Map one window, in a worker; gives the records of its blocks for the journal.
+
+    Raises
+    ------
+    WorkspaceError : what the worker has opened is not what ``plan`` was made of.
+    """
+    opened, records = _open_once(order, plan), list[bytes]()
+    map_windows(
+        opened.predictor,
+        opened.scene,
+        [blocks],
+        lambda row, col, layers: records.append(packed(row, col, layers)),
+        probabilities=order.manner.probabilities,
+        threads=order.manner.threads,
+        progress=lambda cells: None,
+    )
+    return records
+
+
+@lru_cache(maxsize=1)
+def _open_once(order: Order, plan: str) -> Opened:
+    """A worker has one session for all the windows that it is sent."""
+    opened = open_order(order)
+    if opened.plan != plan:
+        raise WorkspaceError(
+            "a worker finds another model or scene there",
+            where=f"{order.scene} on {node()}",
+            remedy="give all workers the same folders under the same names",
+        )
+    return opened
 
 
 def _summary(journal: Journal, predictor: Predictor) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from tasks import carbon as carbons
 from tasks.data import tracked_files
 from tasks.dates import Kept
 from tasks.export import export_of
-from tasks.map import Manner, map_one
+from tasks.map import map_one
+from tasks.orders import Manner
 from tasks.records import archive_of
 from tasks.steps import uncached
 from tasks.workspace import Workspace

@@ -34,6 +34,12 @@ class Record:
     size: int
 
 
+def packed(row: int, col: int, layers: Layers) -> bytes:
+    """A finished block (layers, height, width) as the journal keeps it, wherever it was made."""
+    content = zlib.compress(layers.tobytes(), LEVEL)
+    return HEAD.pack(row, col, *layers.shape, len(content), zlib.crc32(content)) + content
+
+
 class Journal:
     """Blocks of one map, by the row and column of their first cell."""
 
@@ -53,13 +59,14 @@ class Journal:
         ------
         WorkspaceError : it cannot be written; the blocks before it are kept.
         """
-        content = zlib.compress(layers.tobytes(), LEVEL)
-        count, height, width = layers.shape
-        head = HEAD.pack(row, col, count, height, width, len(content), zlib.crc32(content))
+        self.keep(packed(row, col, layers))
+
+    def keep(self, record: bytes) -> Record:
+        """Add a finished block that is `packed` already; raises as `append` does."""
         try:
             with self.path.open("ab") as stream:
                 start = stream.tell() + HEAD.size
-                stream.write(head + content)
+                stream.write(record)
         except OSError as cause:
             reason = (cause.strerror or str(cause)).lower()
             raise WorkspaceError(
@@ -67,7 +74,9 @@ class Journal:
                 where=self.path.parent,
                 remedy="mend that and run the command again: it goes on from here",
             ) from cause
-        self.records[row, col] = Record(row, col, (count, height, width), start, len(content))
+        row, col, count, height, width, size, _ = HEAD.unpack_from(record)
+        kept = self.records[row, col] = Record(row, col, (count, height, width), start, size)
+        return kept
 
     def read(self, row: int, col: int) -> Layers:
         """A block's layers."""

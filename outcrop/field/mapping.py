@@ -26,11 +26,18 @@ STEPS = 250
 CLASS, CONFIDENCE, UNFAMILIAR, PROBABILITIES = 0, 1, 2, 3
 #: Told how many more cells are done.
 Progress = Callable[[int], None]
+#: Takes a finished block: row and column of its first cell, its layers.
+Keep = Callable[[int, int, Layers], None]
 
 
 def blocks_of(scene: MapScene) -> list[Tile]:
     """The blocks of a scene, row by row."""
     return list(_squares(Tile(0, 0, scene.grid.height, scene.grid.width), BLOCK))
+
+
+def blocks_left(scene: MapScene, journal: Journal) -> list[Tile]:
+    """The blocks of a scene that a journal does not hold yet, row by row."""
+    return [block for block in blocks_of(scene) if (block.row, block.col) not in journal.records]
 
 
 def _squares(area: Tile, side: int) -> Iterator[Tile]:
@@ -64,8 +71,29 @@ def map_scene(
     ParamsError : the memory is not enough.
     WorkspaceError : the journal cannot be written.
     """
-    left = [block for block in blocks_of(scene) if (block.row, block.col) not in journal.records]
+    left = blocks_left(scene, journal)
     windows = plan_windows(left, scene, predictor.profile, megabytes, threads)
+    map_windows(
+        predictor, scene, windows, journal.append, probabilities=probabilities, threads=threads, progress=progress
+    )
+
+
+def map_windows(
+    predictor: Predictor,
+    scene: MapScene,
+    windows: Sequence[list[Tile]],
+    keep: Keep,
+    *,
+    probabilities: bool,
+    threads: int,
+    progress: Progress,
+) -> None:
+    """Map windows of a scene, each given by its blocks, as `map_scene` does, which tells of errors and the rest.
+
+    Parameters
+    ----------
+    keep : called by one thread at a time, for one block after the other
+    """
     count = PROBABILITIES + probabilities * len(predictor.profile.classes)
     with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         writing: Future[None] | None = None
@@ -74,7 +102,7 @@ def map_scene(
                 layers = _map_block(predictor, window, block, count, workers, progress)
                 if writing is not None:
                     writing.result()
-                writing = writer.submit(journal.append, block.row, block.col, layers)
+                writing = writer.submit(keep, block.row, block.col, layers)
         if writing is not None:
             writing.result()
 

@@ -7,6 +7,7 @@ turned into the modality's unit.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -112,17 +113,21 @@ def _read(layer: Layer, window: Window) -> Stored:
 
 
 def plan_windows(
-    blocks: Sequence[Tile], scene: MapScene, profile: ModelProfile, megabytes: int, threads: int
+    blocks: Sequence[Tile], scene: MapScene, profile: ModelProfile, megabytes: int, threads: int, parts: int = 1
 ) -> list[list[Tile]]:
     """Share blocks out over windows: neighbours of one row, as many as ``megabytes`` allow.
+
+    Parameters
+    ----------
+    parts : windows at least, as far as there are blocks
 
     Raises
     ------
     ParamsError : not even one block fits.
     """
     free = (megabytes - BASE_MB) * MEGABYTE - threads * _tile_bytes(profile)
-    count = 0
-    while WINDOWS * _window_bytes(count + 1, scene, profile) <= free and count * BLOCK < scene.grid.width:
+    count, most = 0, min(ceil(scene.grid.width / BLOCK), max(1, len(blocks) // parts))
+    while count < most and WINDOWS * _window_bytes(count + 1, scene, profile) <= free:
         count += 1
     if not count:
         needed = megabytes + (WINDOWS * _window_bytes(1, scene, profile) - free) // MEGABYTE + 1

@@ -1,6 +1,7 @@
 """`outcrop compare` and `outcrop search` through their real commands, on a survey of seconds."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import mlflow
 import pytest
 import yaml
 from benches import Bench, Caller, change, copy_bench
+from lost_workers import killing_a_worker
 
 from tasks.records import archive_of
 from tasks.workspace import Workspace
@@ -122,6 +124,18 @@ def test_a_search_is_not_run_again_wherever_it_runs(bench: Bench, told: Told, se
     assert (apart["winner"], apart["gains"]) == (searched["winner"], searched["gains"])
 
 
+def test_a_search_on_dask_outlives_a_worker(bench: Bench, told: Told, searched: dict[str, Any]) -> None:
+    trials = next((bench.root / ".outcrop" / "searches").glob("*.jsonl"))
+    lines = trials.read_bytes().splitlines(keepends=True)
+    trials.write_bytes(b"".join(lines[:-6]))
+    left = trials.stat().st_size
+    with killing_a_worker(lambda: trials.stat().st_size > left) as watched:
+        apart = told("search", "--runner", "dask", "--workers", "2")
+    assert watched.killed and watched.addresses == {"127.0.0.1"}
+    assert len(trials.read_bytes().splitlines()) == len(lines)
+    assert (apart["winner"], apart["gains"]) == (searched["winner"], searched["gains"])
+
+
 def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any]) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{bench.root / '.outcrop' / 'mlflow.db'}")
     experiment = client.get_run(searched["run_id"]).info.experiment_id
@@ -139,6 +153,8 @@ def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any])
         (("search", "--set", "search.space={distil.rungs: {low: 1, high: 2, scale: log}}"), "distil.rungs"),
         (("search", "--set", "search.population=2"), "search.population"),
         (("retrain", "--params", "nowhere.yaml"), "nowhere.yaml"),
+        (("search", "--runner", "threads", "--workers", "2"), "threads are one worker"),
+        (("search", "--cluster", "tcp://127.0.0.1:1", "--workers", "2"), "has the workers it has"),
         (("compare", "--set", "distil.rungs=[all, [radar]]"), "`radar` of a rung"),
     ],
 )
@@ -147,3 +163,10 @@ def test_bad_input_is_one_sentence(bench: Bench, call: Caller, words: tuple[str,
     assert said.code == 2
     assert message in said.err
     assert "Traceback" not in said.err
+
+
+def test_without_dask_a_search_on_it_says_so(bench: Bench, call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prefect_dask", None)
+    said = call(bench, "search", "--runner", "dask", "--survey", str(bench.survey))
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "outcrop: prefect-dask is not installed; pip install -c constraints.txt '.[dask]'.\n"
