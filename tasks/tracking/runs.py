@@ -58,8 +58,7 @@ class Tracker:
         client = mlflow.MlflowClient(workspace.tracking_uri)
         found = client.get_experiment_by_name(survey)
         if found is None:
-            place = (workspace.state / "artifacts").as_uri()
-            return cls(client, client.create_experiment(survey, artifact_location=place))
+            return cls(client, client.create_experiment(survey, artifact_location=workspace.artifacts))
         return cls(client, found.experiment_id)
 
     def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
