@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import fill, machine
+from outcrop.record.drafts import write_whole
+from tasks.workspace import Workspace
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+PROJECT = Path(__file__).parent.parent
+DOCUMENT = PROJECT / "docs" / "performance.md"
+#: What was found at full size, for documents that rest on it.
+KEPT = Workspace(PROJECT).state / "benchmarks" / "performance"
 Result = dict[str, Any]
 
 
@@ -188,6 +193,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def figures_of(name: str) -> Result:
+    """What a benchmark found at full size; it runs where nothing is kept of it."""
+    kept = KEPT / f"{name}.json"
+    if not kept.is_file():
+        (benchmark,) = (entry for entry in BENCHMARKS if entry.name == name)
+        _run_apart(benchmark, smoke=False)
+    result: Result = json.loads(kept.read_text(encoding="utf-8"))
+    return result
+
+
 def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
     print(f"measuring {benchmark.name} ...", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "benchmarks.performance", "--only", benchmark.name, "--json"]
@@ -196,6 +211,8 @@ def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
     command += ["--smoke"] if smoke else []
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     result: Result = json.loads(done.stdout.splitlines()[-1])[benchmark.name]
+    if not smoke:
+        write_whole(KEPT / f"{benchmark.name}.json", json.dumps(result, indent=1), "figures")
     return result
 
 
