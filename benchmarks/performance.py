@@ -193,14 +193,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def figures_of(name: str) -> Result:
-    """What a benchmark found at full size; it runs where nothing is kept of it."""
+def figures_of(name: str) -> Result | None:
+    """What a benchmark found when it last ran at full size; None where it has not."""
     kept = KEPT / f"{name}.json"
-    if not kept.is_file():
-        (benchmark,) = (entry for entry in BENCHMARKS if entry.name == name)
-        _run_apart(benchmark, smoke=False)
-    result: Result = json.loads(kept.read_text(encoding="utf-8"))
-    return result
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
 
 
 def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:

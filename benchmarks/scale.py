@@ -1,24 +1,25 @@
 """What large surveys cost, from figures that were measured, and write docs/scale.md.
 
-Speeds and bytes are those that `benchmarks.performance` and `benchmarks.operations` keep; what is missing is measured.
+Speeds are those that `benchmarks.performance` and `benchmarks.operations` keep; what is missing is measured, and kept.
 What is assumed of the surveys stands in `THOUSAND_SITES` and `WIDE`, and in the document.
 
     python -m benchmarks.scale [--tasks 100000]
 """
 
 import argparse
+import importlib
 import json
 import math
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import operations, performance
 from benchmarks.documents import fill, machine
+from benchmarks.scheduling import measure_scheduling
 from benchmarks.variants import PROJECT, survey_with
 from outcrop.field.energy import modelled
 from outcrop.params import Params, load_params
@@ -31,6 +32,12 @@ DAY, HOUR, GIGA = 86_400.0, 3600.0, 1e9
 CORES, NETWORK = 16, 125e6
 #: Cells a side of the simulated site whose files are weighed, and the place.
 SIDE, PLACE = 256, "iceland"
+#: Sizes at which speeds are measured where `benchmarks.performance` has not kept them at full size.
+SMALLER: dict[str, dict[str, int]] = {
+    "mosaics": {"large": 5000, "small": 2500, "cells": 96, "starts": 1},
+    "delivery": {"repetitions": 3},
+    "overhead": {"repetitions": 1},
+}
 
 
 @dataclass(frozen=True)
@@ -192,15 +199,33 @@ def _kwh(seconds: float) -> dict[str, float]:
 
 def gather(folder: Path, tasks: int) -> dict[str, Any]:
     """The figures by name: kept, or measured now."""
-    scheduling, scenes = folder / "scheduling.json", folder / "scenes.json"
-    if not scheduling.is_file():
-        command = [sys.executable, "-m", "benchmarks.scheduling", "--tasks", str(tasks), "--output", str(scheduling)]
-        subprocess.run(command, check=True, stdout=sys.stderr, cwd=PROJECT)
-    if not scenes.is_file():
-        write_whole(scenes, json.dumps(weigh_scenes(), indent=1), "figures")
-    kept = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (scheduling, scenes)}
-    kept |= {"crowd": operations.figures_of("crowd-sqlite")}
-    return kept | {name: performance.figures_of(name) for name in ("delivery", "mosaics", "overhead")}
+
+    def scheduling() -> dict[str, Any]:
+        return measure_scheduling(tasks=tasks)
+
+    measures = {"scenes": weigh_scenes, "scheduling": scheduling, **{name: _smaller(name) for name in SMALLER}}
+    found = {name: performance.figures_of(name) or _kept(folder / f"{name}.json", measures[name]) for name in measures}
+    return found | {"crowd": operations.figures_of("crowd-sqlite")}
+
+
+def _smaller(name: str) -> Callable[[], dict[str, Any]]:
+    """A benchmark of `benchmarks.performance` at the size that is enough here."""
+
+    def measure() -> dict[str, Any]:
+        module = importlib.import_module(f"benchmarks.{name}")
+        found: dict[str, Any] = getattr(module, f"measure_{name}")(**SMALLER[name])
+        return found
+
+    return measure
+
+
+def _kept(file: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is kept, or else is measured and kept."""
+    if not file.is_file():
+        print(f"measuring {file.stem} ...", file=sys.stderr, flush=True)
+        write_whole(file, json.dumps(measure(), indent=1), "figures")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def render(figures: Mapping[str, Any], params: Params) -> str:
@@ -225,7 +250,6 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=100_000)
     asked = parser.parse_args()
     folder = Workspace(PROJECT).state / "benchmarks" / "scale"
-    folder.mkdir(parents=True, exist_ok=True)
     text = render(gather(folder, asked.tasks), load_params(PROJECT / "params.yaml"))
     print(write_whole(DOCUMENT, text, "document"))
 
