@@ -21,6 +21,7 @@ FIGURES: dict[str, Any] = {
         "deployments": 1000,
         "seconds_to_schedule": 60.0,
         "tasks_a_run": 10,
+        "at_once": 16,
         "tasks": 2000,
         "tasks_per_second": 50.0,
         "lost": 0,
