@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint results ladder bench simulation onboarding carbon audit operations clean
+.PHONY: demo test services-test lint results ladder bench simulation onboarding carbon audit operations scale clean
 
 demo: $(VENV)/installed
 	dvc repro --quiet
@@ -21,6 +21,13 @@ lint: $(VENV)/installed
 	ruff check .
 	ruff format --check .
 	mypy
+
+# Against PostgreSQL, an S3-compatible server and a browser: Debian's packages postgresql and chromium. What is not there is
+# skipped, and said so. The lock of these packages stands apart: the other is part of every step's key.
+services-test: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint constraints-services.txt --editable '.[dev,services]'
+	OMP_NUM_THREADS=1 pytest -m services -rs
 
 # The figures of docs/results.md; resumes where it stopped. Needs OUTCROP_REAL_DATA.
 results: $(VENV)/installed
@@ -57,6 +64,10 @@ audit: $(VENV)/installed
 # The figures of docs/operations.md: commands that are killed, a service that is; resumes where it stopped.
 operations: $(VENV)/installed
 	python -m benchmarks.operations
+
+# The figures of docs/scale.md; resumes where it stopped. Measures what it needs of `bench` and `operations`.
+scale: $(VENV)/installed
+	python -m benchmarks.scale
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outcrop needs Python 3.11 or newer; set PYTHON=")'

@@ -81,6 +81,7 @@ def _map(folder: Path, scene: str, output: str, precision: str = "fp32") -> Resu
     pixels = 16 * told["cells"]
     return {key: told[key] for key in ("wall", "cpu", "peak_mb", "seconds")} | {
         "pixels": pixels,
+        "bytes": sum(path.stat().st_size for path in (folder / output).rglob("*") if path.is_file()),
         "speed": pixels / told["seconds"],
     }
 

@@ -14,19 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.documents import fill, machine
-from tasks.workspace import find_workspace
+from outcrop.record.drafts import write_whole
+from tasks.workspace import Workspace
 
-FAULTS = Path(__file__).parents[1] / "tests" / "faults"
+PROJECT = Path(__file__).parents[1]
+FAULTS = PROJECT / "tests" / "faults"
 
 
-def measure(folder: Path, points: int, rounds: int) -> None:
-    """Run what is missing; the kill points go on where they stopped."""
-    asked = {"kills": ["kill_points.py", "--points", str(points), "--rounds", str(rounds)], "drill": ["drill.py"]}
-    for name, (script, *words) in asked.items():
-        output = folder / f"{name}.json"
-        if name == "kills" or not output.is_file():
-            command = [sys.executable, str(FAULTS / script), *words, "--output", str(output)]
-            subprocess.run(command, check=False, stdout=sys.stderr)
+#: Where what each script found is kept, and the scripts with what they are asked.
+KEPT = Workspace(PROJECT).state / "benchmarks" / "operations"
+SCRIPTS = {
+    "drill": ["drill.py"],
+    "crowd-sqlite": ["crowd.py", "--flows", "16"],
+    "crowd-postgres": ["crowd.py", "--flows", "64", "--postgres"],
+}
+
+
+def figures_of(name: str) -> dict[str, Any] | None:
+    """What a script found; it runs where nothing is kept of it. None where it could not be run."""
+    kept = KEPT / f"{name}.json"
+    if not kept.is_file():
+        _run(kept, *SCRIPTS[name])
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+
+
+def _run(output: Path, script: str, *words: str) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(FAULTS / script), *words, "--output", str(output)]
+    subprocess.run(command, check=False, stdout=sys.stderr)  # exit code 1: what is broken stands in the output
 
 
 def summarise(kills: dict[str, Any]) -> dict[str, Any]:
@@ -71,17 +86,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--render-only", action="store_true")
     asked = parser.parse_args()
-    workspace = find_workspace(Path())
-    folder = workspace.state / "benchmarks" / "operations"
-    folder.mkdir(parents=True, exist_ok=True)
     if not asked.render_only:
-        measure(folder, asked.points, asked.rounds)
-    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
-    document = workspace.root / "docs" / "operations.md"
-    kills = summarise(results["kills"]) if "kills" in results else None
-    text = fill("operations.md.j2", machine=machine(), kills=kills, drill=results.get("drill"))
-    document.write_text(text, encoding="utf-8")
-    print(document)
+        for name in SCRIPTS:
+            figures_of(name)
+        points = ["--points", str(asked.points), "--rounds", str(asked.rounds)]
+        _run(KEPT / "kills.json", "kill_points.py", *points)  # goes on where it stopped
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("*.json")}
+    text = fill(
+        "operations.md.j2",
+        machine=machine(),
+        kills=summarise(results["kills"]) if "kills" in results else None,
+        drill=results.get("drill"),
+        crowds=[results[name] for name in ("crowd-sqlite", "crowd-postgres") if name in results],
+    )
+    print(write_whole(PROJECT / "docs" / "operations.md", text, "document"))
 
 
 if __name__ == "__main__":

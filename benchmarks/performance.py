@@ -18,9 +18,12 @@ from typing import Any
 
 from benchmarks.documents import fill, machine
 from outcrop.record.drafts import write_whole
-from tasks.workspace import find_workspace
+from tasks.workspace import Workspace
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+PROJECT = Path(__file__).parent.parent
+DOCUMENT = PROJECT / "docs" / "performance.md"
+#: What was found at full size, for documents that rest on it.
+KEPT = Workspace(PROJECT).state / "benchmarks" / "performance"
 Result = dict[str, Any]
 
 
@@ -166,21 +169,19 @@ BENCHMARKS = (
 
 def main() -> None:
     """Measure what is missing, print it, and write the document when nothing is."""
-    chosen, workspace = _arguments(), find_workspace(Path(__file__).parent)
-    store = workspace.state / "benchmarks" / "performance"
-    store.mkdir(parents=True, exist_ok=True)
+    chosen = _arguments()
     benchmarks = [entry for entry in BENCHMARKS if chosen.only in (None, entry.name)]
     if chosen.here:
         results = {entry.name: entry.run(chosen.smoke) for entry in benchmarks}
     elif chosen.smoke:
         results = {entry.name: _run_apart(entry, smoke=True) for entry in benchmarks}
     else:
-        results = {entry.name: _kept(entry, store, again=bool(chosen.only)) for entry in benchmarks}
+        results = {entry.name: _kept(entry, again=bool(chosen.only)) for entry in benchmarks}
     if chosen.json:
         print(json.dumps(results))
     else:
         _print(benchmarks, results)
-    if not chosen.smoke and not chosen.here and (everything := _all_kept(store)):
+    if not chosen.smoke and not chosen.here and (everything := _all_kept()):
         write_whole(DOCUMENT, render(everything), "document")
         print(DOCUMENT, file=sys.stderr)
 
@@ -196,6 +197,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def figures_of(name: str) -> Result | None:
+    """What a benchmark found when it last ran at full size; None where it has not."""
+    kept = KEPT / f"{name}.json"
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+
+
 def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
     print(f"measuring {benchmark.name} ...", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "benchmarks.performance", "--only", benchmark.name, "--here", "--json"]
@@ -207,20 +214,19 @@ def _run_apart(benchmark: Benchmark, smoke: bool) -> Result:
     return result
 
 
-def _kept(benchmark: Benchmark, store: Path, again: bool) -> Result:
-    path = store / f"{benchmark.name}.json"
-    if again or not path.is_file():
-        write_whole(path, json.dumps(_run_apart(benchmark, smoke=False), indent=1), "figures")
-    result: Result = json.loads(path.read_text(encoding="utf-8"))
-    return result
+def _kept(benchmark: Benchmark, again: bool) -> Result:
+    found = None if again else figures_of(benchmark.name)
+    if found is None:
+        found = _run_apart(benchmark, smoke=False)
+        write_whole(KEPT / f"{benchmark.name}.json", json.dumps(found, indent=1), "figures")
+    return found
 
 
-def _all_kept(store: Path) -> dict[str, Result] | None:
+def _all_kept() -> dict[str, Result] | None:
     """What was measured, by benchmark; None while one of them is missing."""
-    paths = {entry.name: store / f"{entry.name}.json" for entry in BENCHMARKS}
-    if not all(path.is_file() for path in paths.values()):
-        return None
-    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    found = {entry.name: figures_of(entry.name) for entry in BENCHMARKS}
+    whole = {name: figures for name, figures in found.items() if figures is not None}
+    return whole if len(whole) == len(found) else None
 
 
 def _rows(benchmarks: list[Benchmark], results: dict[str, Result]) -> list[tuple[str, str, str, str]]:

@@ -5,11 +5,12 @@ It keeps nothing in mind that the Prefect server does not know, so it may be kil
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -33,8 +34,9 @@ from tasks.workspace import find_workspace
 LOOK = 3
 #: States of what a killed service was about.
 UNDER_WAY = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
-#: Runs at most that are asked for at once.
+#: Runs or deployments at most that are asked for at once.
 MANY = 200
+Found = TypeVar("Found")
 
 
 async def execute(planned: Sequence[Deployment], at_once: int, deployed: Callable[[], object]) -> None:
@@ -66,7 +68,8 @@ async def _for_prefect(deployment: Deployment) -> RunnerDeployment:
 async def _pause_others(client: PrefectClient, ours: Sequence[UUID]) -> None:
     """Deployments that are not served any more must not gather runs that nobody starts."""
     tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    for found in await client.read_deployments(deployment_filter=tagged, limit=MANY):
+    known = await _all(partial(client.read_deployments, deployment_filter=tagged))
+    for found in known:
         if found.id not in ours and not found.paused:
             await client.pause_deployment(found.id)
 
@@ -102,11 +105,15 @@ async def skip_missed(client: PrefectClient, ours: Sequence[UUID]) -> list[UUID]
 async def _runs(client: PrefectClient, states: Sequence[StateType], **which: Any) -> list[FlowRun]:
     """Runs in some states, the latest first; ``which`` are further filters of Prefect's."""
     wanted = FlowRunFilter.model_validate({**which, "state": {"type": {"any_": list(states)}}})
-    found: list[FlowRun] = []
+    latest = FlowRunSort.EXPECTED_START_TIME_DESC
+    return await _all(partial(client.read_flow_runs, flow_run_filter=wanted, sort=latest))
+
+
+async def _all(read: Callable[..., Awaitable[list[Found]]]) -> list[Found]:
+    """All that there is, asked for in parts: the server gives no more at once."""
+    found: list[Found] = []
     while True:
-        some = await client.read_flow_runs(
-            flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=MANY, offset=len(found)
-        )
+        some = await read(limit=MANY, offset=len(found))
         found += some
         if len(some) < MANY:
             return found

@@ -110,7 +110,7 @@ def monitor(root: Path, survey_file: Path, overrides: Mapping[str, Any], asked: 
 
 def _open(workspace: Workspace, survey_file: Path, overrides: Mapping[str, Any], asked: Asked) -> Dated:
     survey, params = load_survey(survey_file, workspace.params, overrides)
-    hashes = ensure_sites(workspace, survey, params, say)
+    hashes = ensure_sites(workspace, survey, params, say, only=[asked.site])
     site = read_site(workspace.sites / asked.site)
     scene = choose_scene(site, asked.scene)
     past = kept_dates(workspace, survey.survey, site.name)

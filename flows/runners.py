@@ -19,8 +19,8 @@ def task_runner(workers: Workers) -> TaskRunner[Any]:
         return ProcessPoolTaskRunner(max_workers=workers.count)
     if workers.runner is Runner.threads:
         return ThreadPoolTaskRunner()
-    runners = require("prefect_dask")
+    runner: type[TaskRunner[Any]] = require("prefect_dask").DaskTaskRunner
     if not workers.cluster:
-        return runners.DaskTaskRunner(cluster_kwargs={**LOCAL, "n_workers": workers.count})
+        return runner(cluster_kwargs={**LOCAL, "n_workers": workers.count})
     with dask_client(workers):  # a flow that began could only fail
-        return runners.DaskTaskRunner(address=workers.cluster)
+        return runner(address=workers.cluster)

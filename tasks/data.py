@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,15 +25,26 @@ from tasks.workspace import Workspace
 Say = Callable[[str], None]
 
 
-def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say = lambda line: None) -> dict[str, str]:
+def ensure_sites(
+    workspace: Workspace,
+    survey: Survey,
+    params: Params,
+    say: Say = lambda line: None,
+    only: Sequence[str] | None = None,
+) -> dict[str, str]:
     """Ingest the sites whose raw files are new or changed, and give every site's DVC hash.
+
+    Parameters
+    ----------
+    only : the sites that are meant; ``None``: all of the survey. A look at one site must not cost one at a thousand.
 
     Raises
     ------
     SiteError : a site without raw files is missing, or its files differ from what DVC recorded.
     """
-    _check_out(workspace, list(survey.sites))
-    for site in survey.sites:
+    sites = list(survey.sites if only is None else only)
+    _check_out(workspace, sites)
+    for site in sites:
         if survey.sites[site].scenes:
             _ingest_if_changed(workspace, survey, site, params, say)
         elif not (workspace.sites / site).is_dir():
@@ -42,7 +53,7 @@ def ensure_sites(workspace: Workspace, survey: Survey, params: Params, say: Say 
                 where=workspace.sites / site,
                 remedy="build it with `dvc repro`",
             )
-    return site_hashes(workspace, list(survey.sites))
+    return site_hashes(workspace, sites)
 
 
 def _check_out(workspace: Workspace, sites: list[str]) -> None:
@@ -92,7 +103,8 @@ def site_hashes(workspace: Workspace, sites: list[str]) -> dict[str, str]:
     for site, path in paths.items():
         if path not in recorded:
             raise SiteError(f"site {site} is not tracked by DVC", where=path, remedy="ingest it or run `dvc repro`")
-    status = json.loads(_dvc(workspace, "data", "status", "--json", "--granular") or "{}").get("uncommitted", {})
+    told = _dvc(workspace, "data", "status", "--json", "--granular", *paths.values())
+    status = json.loads(told or "{}").get("uncommitted", {})
     touched = [str(path) for kind in ("modified", "added", "deleted") for path in status.get(kind, [])]
     for site, path in paths.items():
         if any(name.rstrip("/") == path or name.startswith(path + "/") for name in touched):

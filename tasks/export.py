@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from outcrop.errors import ModelError, WorkspaceError
 from outcrop.field.cards import TEMPLATES, write_export
 from outcrop.field.exported import FORMAT, Export, Source, is_export, read_export
@@ -78,7 +80,9 @@ def export_of(workspace: Workspace, model: str, survey: str) -> Path:
     found = find_model(workspace, model, survey)
     folder = workspace.state / "exports" / found.digest[:16]
     if not _is_sound(folder):
-        export(workspace, found.uri or str(found.folder), folder)
+        with FileLock(workspace.state / f"export-{found.digest[:16]}.lock"):
+            if not _is_sound(folder):  # else somebody made it while we waited
+                export(workspace, found.uri or str(found.folder), folder)
     return folder
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from outcrop.errors import WorkspaceError
 from tasks.processes import Process
 from tasks.service import HOST, answers, service_folder
-from tasks.workspace import Workspace
+from tasks.workspace import ELSEWHERE, Workspace
 
 #: Seconds in which a member must be up.
 PATIENCE = 120.0
@@ -93,8 +93,8 @@ def prefect_server(workspace: Workspace, word: str, port: int, database: str | N
 
 def mlflow_server(workspace: Workspace, word: str, port: int) -> Member | None:
     """MLflow's pages over the workspace's store; None where the workspace uses a server that runs elsewhere."""
-    store = workspace.tracking_uri
-    if store.startswith(("http://", "https://", "databricks")):
+    store, artifacts = workspace.tracking_uri, workspace.artifacts
+    if store.startswith(ELSEWHERE) or artifacts is None:
         return None
     url = f"http://{HOST}:{port}"
     process = _process(
@@ -103,7 +103,7 @@ def mlflow_server(workspace: Workspace, word: str, port: int) -> Member | None:
         "mlflow",
         ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1", "--no-serve-artifacts"],
         MLFLOW_BACKEND_STORE_URI=store,  # not on the command line, which others can read
-        MLFLOW_DEFAULT_ARTIFACT_ROOT=(workspace.state / "artifacts").as_uri(),
+        MLFLOW_DEFAULT_ARTIFACT_ROOT=artifacts,
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     )
     return Member(process, lambda: answers(f"{url}/health"), url, "--mlflow-port", port)

@@ -48,24 +48,33 @@ def _runs(service: Service) -> dict[str, Any]:
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    def asked(client: Any, states: Sequence[str], sort: FlowRunSort) -> list[dict[str, Any]]:
+    def asked(client: Any, states: Sequence[str], sort: FlowRunSort) -> list[Any]:
         wanted = {"state": {"type": {"any_": states}}, "parent_task_run_id": {"is_null_": True}}
-        found = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(wanted), sort=sort, limit=TOLD)
-        return [_told(run, names) for run in found]
+        found: list[Any] = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter.model_validate(wanted), sort=sort, limit=TOLD
+        )
+        return found
 
     try:
         with temporary_settings({PREFECT_API_URL: service.api}), get_client(sync_client=True) as client:
-            names = {
-                "deployments": {each.id: each.name for each in client.read_deployments(limit=200)},
-                "flows": {each.id: each.name for each in client.read_flows(limit=200)},
-            }
-            return {
+            runs = {
                 "running": asked(client, ["RUNNING", "PENDING", "CANCELLING"], FlowRunSort.START_TIME_DESC),
                 "due": asked(client, ["SCHEDULED"], FlowRunSort.EXPECTED_START_TIME_ASC),
                 "ended": asked(client, ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"], FlowRunSort.END_TIME_DESC),
             }
+            # Of these alone: there may be a thousand sites, each with a deployment.
+            of_these = FlowRunFilter.model_validate(
+                {"id": {"any_": [run.id for some in runs.values() for run in some]}}
+            )
+            deployments = client.read_deployments(flow_run_filter=of_these, limit=3 * TOLD)
+            flows = client.read_flows(flow_run_filter=of_these, limit=3 * TOLD)
     except HTTPError as cause:
         raise WorkspaceError("the Prefect server does not answer", where=service.api, remedy="ask again") from cause
+    names = {
+        "deployments": {each.id: each.name for each in deployments},
+        "flows": {each.id: each.name for each in flows},
+    }
+    return {title: [_told(run, names) for run in some] for title, some in runs.items()}
 
 
 def _told(run: Any, names: dict[str, dict[Any, str]]) -> dict[str, Any]:

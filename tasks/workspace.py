@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 
+#: How the address of an MLflow server begins; any other is a store that this process opens itself.
+ELSEWHERE = ("http://", "https://", "databricks")
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -61,6 +64,13 @@ class Workspace:
     def tracking_uri(self) -> str:
         """MLflow's store."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.state / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> str | None:
+        """Where MLflow's runs keep their files; ``None``: where the server that the workspace uses wants them."""
+        if root := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
+            return root
+        return None if self.tracking_uri.startswith(ELSEWHERE) else (self.state / "artifacts").as_uri()
 
     @property
     def raw(self) -> Path:

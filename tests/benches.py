@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,10 +52,14 @@ def change(*keys: str, value: object) -> Damage:
 
 @dataclass
 class Bench:
-    """A workspace and its survey; `run` calls the real command in a process of its own."""
+    """A workspace and its survey; `run` calls the real command in a process of its own.
+
+    ``servers`` are variables of the environment that name other stores than the workspace's own.
+    """
 
     root: Path
     tiny: TinySurvey
+    servers: dict[str, str] = field(default_factory=dict)
 
     @property
     def survey(self) -> Path:
@@ -64,7 +68,8 @@ class Bench:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-        return kept | {"OUTCROP_REAL_DATA": str(self.tiny.raw), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+        own = {"OUTCROP_REAL_DATA": str(self.tiny.raw), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+        return kept | own | self.servers
 
     def write_survey(self) -> None:
         self.survey.parent.mkdir(parents=True, exist_ok=True)

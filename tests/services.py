@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,19 +11,13 @@ from typing import Any
 
 from benches import Bench
 
+from benchmarks.servers import free_port
 from tasks.processes import carriers, kill_all
 from tasks.service import noted_service
 from tasks.workspace import Workspace
 
 #: Seconds in which what was asked for must have happened, on a machine that does much else.
 PATIENCE = 240.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

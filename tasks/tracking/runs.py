@@ -18,6 +18,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
+from outcrop.errors import WorkspaceError
 from outcrop.record.provenance import SOURCE, Commit
 from tasks.workspace import Workspace
 
@@ -52,14 +53,19 @@ class Tracker:
 
     @classmethod
     def open(cls, workspace: Workspace, survey: str) -> "Tracker":
-        """Connect to the workspace's store and make the survey's experiment if it is new."""
+        """Connect to the workspace's store and make the survey's experiment if it is new.
+
+        Raises
+        ------
+        WorkspaceError : the store is a server that does not let us in.
+        """
         disable_logging()  # its notes on databases and versions would drown our own output
         _use(workspace.tracking_uri)
         client = mlflow.MlflowClient(workspace.tracking_uri)
-        found = client.get_experiment_by_name(survey)
+        with _let_in():
+            found = client.get_experiment_by_name(survey)
         if found is None:
-            place = (workspace.state / "artifacts").as_uri()
-            return cls(client, client.create_experiment(survey, artifact_location=place))
+            return cls(client, client.create_experiment(survey, artifact_location=workspace.artifacts))
         return cls(client, found.experiment_id)
 
     def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
@@ -250,6 +256,21 @@ def _use(uri: str) -> None:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     if chosen is not None:
         os.environ["MLFLOW_TRACKING_URI"] = chosen
+
+
+@contextmanager
+def _let_in() -> Iterator[None]:
+    """Say what to do where a server asks for a password that it is not given."""
+    try:
+        yield
+    except MlflowException as cause:
+        if cause.error_code not in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+            raise
+        raise WorkspaceError(
+            "the MLflow server does not let us in",
+            where="MLFLOW_TRACKING_URI",
+            remedy="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ) from cause
 
 
 def is_passing(failure: object) -> bool:

@@ -171,8 +171,8 @@ def go_on(served: Served, before: dict[str, Any], under_way: str) -> dict[str, A
     number = len(done(served, "SCHEDULE"))
     wait_for("one more scheduled run", lambda: len(done(served, "SCHEDULE")) > number, 900)
     found = served.status()
-    told |= {"states": sorted({run["state"] for run in found["ended"]}), "champions": found["champions"]}
-    return told
+    ended = sorted({f"`{run['run']}` {run['state'].lower()}" for run in found["ended"]})
+    return told | {"how runs have ended": ended, "champions": len(found["champions"])}
 
 
 def main(words: list[str], output: Path | None) -> int:

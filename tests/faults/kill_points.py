@@ -14,11 +14,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 TESTS = Path(__file__).parents[1]
@@ -26,12 +24,10 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS / "faults")]
 
 from benches import Bench, copy_bench, make_bench  # noqa: E402
 from remains import differences, remains  # noqa: E402
-from services import free_port  # noqa: E402
 from strikes import Strike, choose, struck  # noqa: E402
 
-from tasks.processes import kill_all  # noqa: E402
-from tasks.servers import prefect_server  # noqa: E402
-from tasks.workspace import ENVIRONMENT, Workspace  # noqa: E402
+from benchmarks.servers import one_server  # noqa: E402
+from tasks.workspace import ENVIRONMENT  # noqa: E402
 
 #: What each command imports, except Prefect: that reads the environment when it is imported.
 HEAVY = {
@@ -40,21 +36,10 @@ HEAVY = {
 }
 
 
-@contextmanager
-def one_server(folder: Path) -> Iterator[None]:
-    """A Prefect server for all runs."""
-    word = f"kill-points-{os.getpid()}"
-    workspace = Workspace(folder)
-    os.environ["PREFECT_HOME"] = str(folder / "prefect")
-    server = prefect_server(workspace, word, free_port(), None)
-    server.process.start()
-    try:
-        server.wait(Event())
-        os.environ["PREFECT_API_URL"] = f"{server.url}/api"
-        yield
-    finally:
-        server.process.end()
-        kill_all(word)
+def heavy(command: str) -> None:
+    """Import what a command imports, for those that are forked from this process."""
+    for name in HEAVY[command]:
+        import_module(name)
 
 
 def run(command: str, bench: Bench, strike: Strike | None, touches: Path | None = None) -> int:
@@ -88,8 +73,7 @@ def kill_and_compare(
 def main(command: str, points: int, rounds: int, seed: int, output: Path | None) -> int:
     """Do all rounds; gives the exit code."""
     os.environ.update(ENVIRONMENT)
-    for name in HEAVY[command]:
-        import_module(name)
+    heavy(command)
     done: list[dict[str, Any]] = json.loads(output.read_text())["points"] if output and output.is_file() else []
     with tempfile.TemporaryDirectory() as scratch, one_server(Path(scratch)) if command == "retrain" else nullcontext():
         folder = Path(scratch)

@@ -81,16 +81,21 @@ def kill() -> None:
 
 
 def struck(bench: Bench, words: Sequence[str], strike: Strike | None, said: Path, touches: Path | None = None) -> int:
-    """Run a command in a process of its own, which is forked: what is imported here is not imported again.
+    """Run a command in a process of its own; see `begin` and `end`."""
+    return end(begin(bench, words, strike, said, touches), words, said)
+
+
+def begin(bench: Bench, words: Sequence[str], strike: Strike | None, said: Path, touches: Path | None = None) -> int:
+    """Begin a command in a process of its own, which is forked: what is imported here is not imported again.
 
     Parameters
     ----------
-    said : file for what the command prints on standard output
+    said : file for what the command prints on standard output; what it prints on the other stands beside it
     touches : file for the names of all touches
 
     Returns
     -------
-    The signal that ended it; 0 for none.
+    The process's number.
     """
     child = os.fork()
     if not child:
@@ -102,6 +107,16 @@ def struck(bench: Bench, words: Sequence[str], strike: Strike | None, said: Path
         finally:
             sys.stdout.flush()
             os._exit(code)
+    return child
+
+
+def end(child: int, words: Sequence[str], said: Path) -> int:
+    """Wait for a command; gives the signal that ended it, 0 for none.
+
+    Raises
+    ------
+    RuntimeError : it failed by itself.
+    """
     status = os.waitpid(child, 0)[1]
     if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status):
         raise RuntimeError(f"`outcrop {' '.join(words)}` failed by itself: {said.with_suffix('.err').read_text()}")
@@ -113,7 +128,7 @@ def _run(bench: Bench, words: Sequence[str], strike: Strike | None, said: Path, 
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_"))]:
         if name != "PREFECT_API_URL":
             del os.environ[name]
-    os.environ.update({"OUTCROP_REAL_DATA": str(bench.tiny.raw), "OMP_NUM_THREADS": "1"})
+    os.environ.update({"OUTCROP_REAL_DATA": str(bench.tiny.raw), "OMP_NUM_THREADS": "1", **bench.servers})
     watch = Watch(bench.root, strike)
     sys.addaudithook(watch.file_event)
     from sqlalchemy import event
