@@ -1,5 +1,6 @@
 """Prefect's task runners, by what a user chose."""
 
+from collections.abc import Callable
 from typing import Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
@@ -19,7 +20,7 @@ def task_runner(workers: Workers) -> TaskRunner[Any]:
         return ProcessPoolTaskRunner(max_workers=workers.count)
     if workers.runner is Runner.threads:
         return ThreadPoolTaskRunner()
-    runner: type[TaskRunner[Any]] = require("prefect_dask").DaskTaskRunner
+    runner: Callable[..., TaskRunner[Any]] = require("prefect_dask").DaskTaskRunner
     if not workers.cluster:
         return runner(cluster_kwargs={**LOCAL, "n_workers": workers.count})
     with dask_client(workers):  # a flow that began could only fail
