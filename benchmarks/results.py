@@ -74,8 +74,8 @@ STUDIES = (
         "are level; on validation blocks of both regions it is slightly behind. Kept because they helped there: zeros "
         "in thermal inertia declared as nodata, and every band's mean and deviation over the patch beside what the "
         "trunk sees. Without effect beyond the noise: other footprints, pooling the trunk's centre and deviation, "
-        "averaged weights, two teachers averaged, label smoothing, weight decay, a weaker offset of elevation, the mean "
-        "over the eight flips and turns of a patch (.836 to .838 on validation blocks).",
+        "averaged weights, two teachers averaged, label smoothing, weight decay, a weaker offset of elevation, the "
+        "mean over the eight flips and turns of a patch (.836 to .838 on validation blocks).",
     ),
     Study(
         "neon",
