@@ -1,6 +1,7 @@
 """Measure what a service promises, and write docs/operations.md.
 
-The tests of faults do the work; what each found is kept in the workspace's state folder, so that the command resumes.
+The tests of faults and `benchmarks.distribution` do the work; what each found is kept in the workspace's state folder,
+so that the command resumes.
 
     python -m benchmarks.operations [--points 40] [--rounds 3] [--render-only]
 """
@@ -13,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.distribution import TARGETS
 from benchmarks.documents import fill, machine
 from tasks.workspace import find_workspace
 
@@ -27,6 +29,9 @@ def measure(folder: Path, points: int, rounds: int) -> None:
         if name == "kills" or not output.is_file():
             command = [sys.executable, str(FAULTS / script), *words, "--output", str(output)]
             subprocess.run(command, check=False, stdout=sys.stderr)
+    if not (folder / "distribution.json").is_file():
+        command = [sys.executable, "-m", "benchmarks.distribution", "--output", str(folder / "distribution.json")]
+        subprocess.run(command, check=False, stdout=sys.stderr)
 
 
 def summarise(kills: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +69,19 @@ def _about(touch: str) -> str:
     return "other files"
 
 
+def render(results: dict[str, Any]) -> str:
+    """The document, with the figures that there are."""
+    found = results.get("distribution")
+    return fill(
+        "operations.md.j2",
+        machine=machine(),
+        kills=summarise(results["kills"]) if "kills" in results else None,
+        drill=results.get("drill"),
+        distribution=found,
+        rows=[target.row(found) for target in TARGETS] if found else [],
+    )
+
+
 def main() -> None:
     """Measure what is missing and write the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -78,9 +96,7 @@ def main() -> None:
         measure(folder, asked.points, asked.rounds)
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
     document = workspace.root / "docs" / "operations.md"
-    kills = summarise(results["kills"]) if "kills" in results else None
-    text = fill("operations.md.j2", machine=machine(), kills=kills, drill=results.get("drill"))
-    document.write_text(text, encoding="utf-8")
+    document.write_text(render(results), encoding="utf-8")
     print(document)
 
 
