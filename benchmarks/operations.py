@@ -13,20 +13,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.distribution import TARGETS
 from benchmarks.documents import fill, machine
 from outcrop.record.drafts import write_whole
 from tasks.workspace import Workspace
 
 PROJECT = Path(__file__).parents[1]
 FAULTS = PROJECT / "tests" / "faults"
-
-
 #: Where what each script found is kept, and the scripts with what they are asked.
 KEPT = Workspace(PROJECT).state / "benchmarks" / "operations"
 SCRIPTS = {
-    "drill": ["drill.py"],
-    "crowd-sqlite": ["crowd.py", "--flows", "16"],
-    "crowd-postgres": ["crowd.py", "--flows", "64", "--postgres"],
+    "drill": [str(FAULTS / "drill.py")],
+    "crowd-sqlite": [str(FAULTS / "crowd.py"), "--flows", "16"],
+    "crowd-postgres": [str(FAULTS / "crowd.py"), "--flows", "64", "--postgres"],
+    "distribution": ["-m", "benchmarks.distribution"],
 }
 
 
@@ -38,9 +38,9 @@ def figures_of(name: str) -> dict[str, Any] | None:
     return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
 
 
-def _run(output: Path, script: str, *words: str) -> None:
+def _run(output: Path, *words: str) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(FAULTS / script), *words, "--output", str(output)]
+    command = [sys.executable, *words, "--output", str(output)]
     subprocess.run(command, check=False, stdout=sys.stderr)  # exit code 1: what is broken stands in the output
 
 
@@ -79,6 +79,20 @@ def _about(touch: str) -> str:
     return "other files"
 
 
+def render(results: dict[str, Any]) -> str:
+    """The document, with the figures that there are."""
+    distributed = results.get("distribution")
+    return fill(
+        "operations.md.j2",
+        machine=machine(),
+        kills=summarise(results["kills"]) if "kills" in results else None,
+        drill=results.get("drill"),
+        crowds=[results[name] for name in ("crowd-sqlite", "crowd-postgres") if name in results],
+        distribution=distributed,
+        rows=[target.row(distributed) for target in TARGETS] if distributed else [],
+    )
+
+
 def main() -> None:
     """Measure what is missing and write the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,16 +104,9 @@ def main() -> None:
         for name in SCRIPTS:
             figures_of(name)
         points = ["--points", str(asked.points), "--rounds", str(asked.rounds)]
-        _run(KEPT / "kills.json", "kill_points.py", *points)  # goes on where it stopped
+        _run(KEPT / "kills.json", str(FAULTS / "kill_points.py"), *points)  # goes on where it stopped
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("*.json")}
-    text = fill(
-        "operations.md.j2",
-        machine=machine(),
-        kills=summarise(results["kills"]) if "kills" in results else None,
-        drill=results.get("drill"),
-        crowds=[results[name] for name in ("crowd-sqlite", "crowd-postgres") if name in results],
-    )
-    print(write_whole(PROJECT / "docs" / "operations.md", text, "document"))
+    print(write_whole(PROJECT / "docs" / "operations.md", render(results), "document"))
 
 
 if __name__ == "__main__":

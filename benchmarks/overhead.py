@@ -37,8 +37,8 @@ FOREIGN = ("PREFECT_", "MLFLOW_", "OUTCROP_")
 def measure_overhead(*, repetitions: int = 3) -> dict[str, Any]:
     """Seconds of the first `outcrop retrain`, of the work in it, of the rest; and of runs in which nothing changed."""
     with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
-        workspace = _workspace(Path(name) / "workspace")
-        _call(workspace, sys.executable, "-m", "dvc", "repro", "--quiet")
+        workspace = make_workspace(Path(name) / "workspace", CHANGES)
+        call_in(workspace, sys.executable, "-m", "dvc", "repro", "--quiet")
         first = _retrain(workspace)
         steps = _step_seconds(workspace)
         work = sum(steps[step] for step in WORK)
@@ -53,8 +53,8 @@ def measure_overhead(*, repetitions: int = 3) -> dict[str, Any]:
     }
 
 
-def _workspace(root: Path) -> Workspace:
-    """A copy of the project under DVC without git, its code compiled as after any earlier command."""
+def make_workspace(root: Path, changes: Mapping[str, Any]) -> Workspace:
+    """Make a copy of the project under DVC without git, its code compiled as after any earlier command."""
     root.mkdir()
     for part in PARTS:
         source, target = PROJECT / part, root / part
@@ -64,7 +64,7 @@ def _workspace(root: Path) -> Workspace:
         else:
             shutil.copy(source, target)
     entries = yaml.safe_load((root / SURVEY).read_text())
-    (root / SURVEY).write_text(yaml.safe_dump({**entries, "params": CHANGES}, sort_keys=False))
+    (root / SURVEY).write_text(yaml.safe_dump({**entries, "params": dict(changes)}, sort_keys=False))
     config = ConfigParser()
     config.read(PROJECT / ".dvc/config")
     config["core"]["no_scm"] = "true"
@@ -73,12 +73,12 @@ def _workspace(root: Path) -> Workspace:
         config.write(file)
     shutil.copy(PROJECT / ".dvcignore", root)
     workspace = Workspace(root)
-    _call(workspace, sys.executable, "-m", "compileall", "-q", "outcrop", "tasks", "flows")
+    call_in(workspace, sys.executable, "-m", "compileall", "-q", "outcrop", "tasks", "flows")
     return workspace
 
 
-def _call(workspace: Workspace, *command: str) -> None:
-    """Run a command with the copied code; its output is shown only if it fails."""
+def call_in(workspace: Workspace, *command: str) -> str:
+    """Run a command with the copied code; gives its standard output, and shows all of it only if it fails."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     # `dvc repro` finds `outcrop` beside this interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", "")])
@@ -86,11 +86,12 @@ def _call(workspace: Workspace, *command: str) -> None:
     done = subprocess.run(command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def _retrain(workspace: Workspace) -> float:
     with Stopwatch() as watch:
-        _call(workspace, sys.executable, "-m", "flows.cli", "retrain", "--json")
+        call_in(workspace, sys.executable, "-m", "flows.cli", "retrain", "--json")
     return watch.seconds
 
 
