@@ -9,12 +9,14 @@ import typer
 from flows.options import HERE, Changes, Json, ParamsFile, Survey, Where, given, show
 from flows.server import server_coming_up
 
+#: The model that looks at the site.
+Model = Annotated[str, typer.Option("--model", help="As for `outcrop export`, or the folder of an export.")]
+CHAMPION = "student@champion"
+
 
 def monitor(
     site: Annotated[str, typer.Argument(help="Name of the site, as in the survey file.")],
-    model: Annotated[
-        str, typer.Option(help="Model, as for `outcrop export`, or the folder of an export.")
-    ] = "student@champion",
+    model: Model = CHAMPION,
     scene: Annotated[str | None, typer.Option(help="Scene of the site; default: the newest.")] = None,
     survey: Survey = None,
     changes: Changes = None,
@@ -25,7 +27,7 @@ def monitor(
     """Look at the newest scene of a site: what its rock could take up, what has changed, and what has drifted.
 
     Every date is recorded once, and the time series is read from the records. What the estimate needs to know of the
-    site stands in the section `monitor` of the parameters. A run that was cut off goes on where it stopped.
+    site stands under `monitor` of its entry in the survey file. A run that was cut off goes on where it stopped.
 
     **Examples**
 
@@ -55,9 +57,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
 
 def cameras(
     site: Annotated[str, typer.Argument(help="Site of the survey file that lists `cameras`.")],
-    model: Annotated[
-        str, typer.Option(help="RGB model, as for `outcrop export`, or the folder of an export.")
-    ] = "student@champion",
+    model: Model = CHAMPION,
     day: Annotated[
         datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Default: the last with a picture.")
     ] = None,
@@ -69,8 +69,8 @@ def cameras(
 ) -> None:
     """Estimate what the ground that a site's fixed cameras show could take up: each picture, and all by area.
 
-    A camera without a picture of the date widens the interval. What the estimate needs to know of the site stands in
-    the section `monitor` of the parameters.
+    A camera without a picture of the date widens the interval. What the estimate needs to know of the site stands under
+    `monitor` of its entry in the survey file. The model is one that sees RGB alone.
 
     **Examples**
 

@@ -1,9 +1,10 @@
 """What the field commands record: exports and maps. Maps are made without any workflow tool, so none is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from outcrop.errors import DataError
 from outcrop.record.archives import Archive
 from outcrop.record.digests import digest_file, digest_folder
 from tasks.records import archive_of, keep
@@ -27,6 +28,26 @@ def keep_map(workspace: Workspace, model: str, scene: Path, folder: Path, facts:
     files = {path.name: path for path in sorted(folder.iterdir())}
     name = f"{scene.stem} to {folder.name}"
     return keep(workspace, survey, "map", name, digest_folder(folder), inputs=inputs, files=files, facts=dict(facts))
+
+
+def check_scene(workspace: Workspace, scene: Path, rasters: Sequence[Path]) -> None:
+    """Whether the rasters of a scene of the workspace are those that were recorded; of others nothing is known.
+
+    Each is read once, for its SHA-256: a plain GeoTIFF does not tell a damaged block that still decodes.
+
+    Raises
+    ------
+    DataError : one is not.
+    """
+    archive = archive_of(workspace)
+    record = _dataset(archive, workspace, scene) if archive.exists else None
+    if record is None:
+        return
+    known, root = {file.path: file.sha256 for file in archive.read(record).files.values()}, workspace.root.resolve()
+    for raster in (path.resolve() for path in rasters):
+        name = raster.relative_to(root).as_posix() if raster.is_relative_to(root) else ""
+        if name in known and digest_file(raster) != known[name]:
+            raise DataError("the raster is not the one that was recorded", where=raster, remedy="restore the file")
 
 
 def _model(archive: Archive, digest: str) -> tuple[str, str] | None:

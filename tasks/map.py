@@ -44,6 +44,7 @@ def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: P
     predictor, scene, lineage = opened.predictor, opened.scene, opened.lineage
     for note in scene.notes:
         say(note)
+    _check_scene(where, scene_path, scene)
     products = products_of(
         predictor.profile, probabilities=manner.probabilities, familiarity=predictor.tells_strangeness
     )
@@ -56,6 +57,15 @@ def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: P
     told = {"scene": scene.name, **lineage, **summary}
     record = _record(where, lineage["outcrop:model"], scene_path, output, told)
     return {"map": str(output), **told, "seconds": round(seconds, 2), "record": record}
+
+
+def _check_scene(where: Path, path: Path, scene: MapScene) -> None:
+    """Hold the scene against what the workspace around ``where`` recorded of it, if there is one."""
+    workspace = workspace_around(where)
+    if workspace is not None:
+        from tasks.fieldwork import check_scene
+
+        check_scene(workspace, path, [layer.raster.path for layer in scene.layers.values()])
 
 
 def _record(where: Path, model: str, scene: Path, output: Path, facts: Mapping[str, Any]) -> str | None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from outcrop.field.journals import Journal, Layers
 from outcrop.field.predictors import Predictor, Said
 from outcrop.field.scenes import MapScene
-from outcrop.field.windows import BLOCK, SceneWindow, covering, plan_windows, whole_patches
-from outcrop.survey.blocks import FloatArray, Tile, Window
+from outcrop.field.windows import BLOCK, SceneWindow, covering, plan_windows
+from outcrop.survey.blocks import FloatArray, Tile, Window, complete_patches
 
 NODATA = 255
 #: Probabilities are kept as whole numbers of 1 / `STEPS`.
@@ -144,7 +144,7 @@ def _map_tile(predictor: Predictor, seen: dict[str, tuple[Window, FloatArray]], 
         window, pixels = seen[entry.name]
         finite = np.asarray(np.isfinite(pixels).all(axis=0))
         if not finite.all():
-            whole &= whole_patches(finite, window)
+            whole &= complete_patches(finite, window)
             pixels = np.nan_to_num(pixels)
         inputs[entry.name] = pixels[None]
         if entry.coarse > 1:

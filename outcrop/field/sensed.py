@@ -83,7 +83,7 @@ def _features(network: nn.Module, student: Model, scene: Scene, tile: Tile) -> t
     whole = np.ones((tile.height, tile.width), dtype=bool)
     for entry in student.config.inputs:
         window, pixels = read_tile(scene.rasters[entry.modality], tile, student.config.footprint)
-        whole &= complete_patches(pixels, window)
+        whole &= complete_patches(np.isfinite(pixels).all(axis=0), window)
         seen[entry.modality] = torch.from_numpy(np.nan_to_num(pixels)[None])
         if scene.rasters[entry.modality].nesting.coarse > 1:
             for name, starts in (("rows", window.row_starts), ("cols", window.col_starts)):

@@ -89,15 +89,20 @@ def read_tile(raster: Raster, tile: Tile, footprint: int) -> tuple[Window, Float
     return window, read_window(raster, window.row, window.col, window.height, window.width)
 
 
-def complete_patches(pixels: FloatArray, window: Window) -> NDArray[np.bool_]:
-    """Cells (height, width) of a tile whose whole patch has data: a footprint that touches nodata is nodata."""
-    from scipy import ndimage  # takes a third of a second, which a map of a scene without gaps need not wait for
+def complete_patches(finite: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
+    """Cells (height, width) of a tile whose whole patch has data: a footprint that touches nodata is nodata.
 
-    finite = np.isfinite(pixels).all(axis=0)
-    # The minimum over each patch, placed at the patch's first pixel.
-    shift = -(window.side // 2)
-    whole = ndimage.minimum_filter(finite, size=window.side, mode="constant", cval=False, origin=shift)
-    return np.asarray(whole[np.ix_(window.row_starts, window.col_starts)], dtype=bool)
+    By sums over rectangles from the first corner on, four of which count a patch's gaps: SciPy's filter takes a third
+    of a second to import, longer than the rest of what a map begins with.
+
+    Parameters
+    ----------
+    finite : native pixels (height, width) of the tile's window that have data in all bands
+    """
+    gaps = np.zeros((window.height + 1, window.width + 1), dtype=np.int32)
+    gaps[1:, 1:] = (~finite).cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    bands = gaps[window.row_starts + window.side] - gaps[window.row_starts]
+    return np.asarray(bands[:, window.col_starts + window.side] == bands[:, window.col_starts])
 
 
 def pixels_of(cells: NDArray[np.bool_], window: Window, nesting: Nesting) -> NDArray[np.bool_]:

@@ -188,7 +188,7 @@ def _read(
     complete = {}
     for name, raster in scene.rasters.items():
         window, pixels = read_tile(raster, tile, footprint)
-        complete[name] = complete_patches(pixels, window)
+        complete[name] = complete_patches(np.isfinite(pixels).all(axis=0), window)
         core = pixels[:, window.reach : window.height - window.reach, window.reach : window.width - window.reach]
         seen[name].add(core)
         training[name].add(pixels[:, pixels_of(split == SPLITS["train"], window, raster.nesting)])

@@ -218,6 +218,22 @@ def test_one_sentence_and_no_map(
     assert not list(tmp_path.rglob(".*"))
 
 
+def test_a_raster_that_was_damaged_since_it_was_recorded_is_told(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    """The damage is behind the last block, where no decoder looks."""
+    bench, _ = trained
+    raster = scene_of(bench).parent / "rgb.tif"
+    whole = raster.read_bytes()
+    raster.write_bytes(whole + b"\0")
+    try:
+        said = serverless_call(bench, "map", str(exported[0]), str(scene_of(bench)), "-o", str(tmp_path / "map"))
+    finally:
+        raster.write_bytes(whole)
+    assert said.code == 2 and "the raster is not the one that was recorded" in said.err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("room", "expected"),
     [(200, "the map cannot be written: file too large"), (4_000, "the raster cannot be written")],

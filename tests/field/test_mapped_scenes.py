@@ -151,3 +151,14 @@ def test_the_base_grid_is_that_of_the_cells(tmp_path: Path) -> None:
     scene = open_scene(item(tmp_path), BOTH)
     assert (scene.grid.height, scene.grid.width, scene.grid.transform.a) == (6, 5, 10.0)
     assert scene.acquired == ("2024-07-01T00:00:00Z", "2024-07-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("compress", ["deflate", "lzw", "zstd"])
+def test_a_block_that_does_not_decode_is_told(compress: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(1, 200, (3, 64, 64)).astype(np.uint8)
+    path = raster(tmp_path, pixels, compress=compress)
+    scene, content = open_scene(path, RGB), bytearray(path.read_bytes())
+    content[len(content) // 4 : 3 * len(content) // 4] = b"\xff" * (3 * len(content) // 4 - len(content) // 4)
+    path.write_bytes(content)
+    with pytest.raises(OutcropError, match=r"the raster cannot be read .*ortho.tif, rows"):
+        SceneWindow(scene, 1, Tile(0, 0, 16, 16))

@@ -27,8 +27,6 @@ from outcrop.field.profiles import ModelProfile, profile_of
 from outcrop.field.scenes import MapScene, open_scene
 from outcrop.field.trained import TrainedPredictor
 from outcrop.learning.models import Model, ModelConfig, build_network, describe_inputs
-from outcrop.survey.blocks import Tile, complete_patches, native_window
-from outcrop.survey.grids import Nesting
 
 TILE, BLOCK = 8, 24
 #: Of the channels of every modality's trunk.
@@ -142,15 +140,6 @@ def test_memory_and_threads_leave_no_trace(
     else:
         found = mapped(predictor, scene, Journal(tmp_path / "two"), threads=threads)
     np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize("nesting", [Nesting(), Nesting(fine=2), Nesting(coarse=2, row=1)])
-def test_whole_patches_are_those_that_training_takes(nesting: Nesting) -> None:
-    rng, window = np.random.default_rng(4), native_window(nesting, Tile(2, 3, 17, 19), 3)
-    pixels = np.where(rng.random((2, window.height, window.width)) < 0.01, np.nan, 1.0).astype(np.float32)
-    expected = complete_patches(pixels, window)
-    assert 0.2 < expected.mean() < 0.95
-    np.testing.assert_array_equal(windows.whole_patches(np.isfinite(pixels).all(axis=0), window), expected)
 
 
 def _fits(megabytes: int, scene: MapScene, profile: ModelProfile, threads: int) -> bool:

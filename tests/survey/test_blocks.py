@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from nested import BLOCK, FOOTPRINT, MODALITIES, SITES, Nested
+from scipy import ndimage
 
-from outcrop.survey.blocks import Tile, complete_patches, pixels_of, read_tile, tile_labels, tiles
+from outcrop.survey.blocks import Tile, complete_patches, native_window, pixels_of, read_tile, tile_labels, tiles
+from outcrop.survey.grids import Nesting
 from outcrop.survey.sites import Site
 
 
@@ -32,7 +34,7 @@ def test_a_tile_holds_the_patch_of_each_of_its_cells(modality: str, index: int, 
     raster = site.scenes[0].rasters[modality]
     for tile in corner_tiles(site):
         window, pixels = read_tile(raster, tile, FOOTPRINT)
-        whole = complete_patches(pixels, window)
+        whole = complete_patches(np.isfinite(pixels).all(axis=0), window)
         for row, col in np.ndindex(tile.height, tile.width):
             top, left = window.row_starts[row], window.col_starts[col]
             patch = pixels[:, top : top + window.side, left : left + window.side]
@@ -65,3 +67,14 @@ def test_labels_of_a_tile(nested: Nested) -> None:
         for tile in tiles(site.scenes[0], BLOCK):
             expected = truth.labels[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width]
             np.testing.assert_array_equal(tile_labels(site.scenes[0], tile), expected)
+
+
+@pytest.mark.parametrize("nesting", [Nesting(), Nesting(fine=2), Nesting(coarse=2, row=1)])
+def test_complete_patches_are_those_of_a_minimum_filter(nesting: Nesting) -> None:
+    rng, window = np.random.default_rng(4), native_window(nesting, Tile(2, 3, 17, 19), 3)
+    pixels = np.where(rng.random((2, window.height, window.width)) < 0.01, np.nan, 1.0).astype(np.float32)
+    finite = np.isfinite(pixels).all(axis=0)
+    least = ndimage.minimum_filter(finite, size=window.side, mode="constant", origin=-(window.side // 2))
+    expected = least[np.ix_(window.row_starts, window.col_starts)]
+    assert 0.2 < expected.mean() < 0.95
+    np.testing.assert_array_equal(complete_patches(finite, window), expected)

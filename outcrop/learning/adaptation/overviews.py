@@ -52,7 +52,9 @@ def _patches(
         entry.modality: read_tile(scene.rasters[entry.modality], tile, model.config.footprint)
         for entry in model.config.inputs
     }
-    whole = np.logical_and.reduce([complete_patches(pixels, window) for window, pixels in read.values()])
+    whole = np.logical_and.reduce(
+        [complete_patches(np.isfinite(pixels).all(axis=0), window) for window, pixels in read.values()]
+    )
     rows, cols = np.nonzero(whole)
     on = ((rows + tile.row) % stride == 0) & ((cols + tile.col) % stride == 0)
     rows, cols = rows[on], cols[on]
