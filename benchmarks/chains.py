@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from outcrop.survey.blocks import Tile, complete_patches, read_tile
 from outcrop.survey.field_labels import FieldLabels
 from outcrop.survey.onboarded import write_onboarded
 from outcrop.survey.rasters import read_labels
-from outcrop.survey.sites import Site, read_site
+from outcrop.survey.sites import NO_LABEL, Site, read_site
+from outcrop.survey.surveys import load_survey
 from tasks.workspace import Workspace
 
 #: The site that the student is adapted to, by so many labels of every class.
@@ -72,16 +74,25 @@ def make_chain(workspace: Workspace, folder: Path) -> Clone:
     clone, labels = Clone.make(workspace, folder), folder / ".outcrop" / "labels.csv"
     changes = [word for change in SHORT for word in ("--set", change)]
     clone.told("retrain", *changes)
-    draw_labels(read_site(folder / "data" / "sites" / SITE), labels)
+    _, params = load_survey(folder / "data" / "surveys" / "simulated.yaml", folder / "params.yaml")
+    draw_labels(read_site(folder / "data" / "sites" / SITE), params.footprint, labels)
     clone.told("onboard", SITE, "--labels", str(labels), *changes)
     return clone
 
 
-def draw_labels(site: Site, path: Path) -> None:
-    """Labels of random cells, as somebody would bring them back: a few of every class of the site's first scene."""
+def draw_labels(site: Site, footprint: int, path: Path) -> None:
+    """Labels of random cells, as somebody would bring them back: a few of every class of the site's first scene.
+
+    Of cells alone around which all sensors have data.
+    """
     scene, rng = site.scenes[0], np.random.default_rng(0)
-    labels = read_labels(scene, 0, 0, scene.grid.height, scene.grid.width)
-    found = [np.argwhere(labels == place) for place in range(len(site.classes))]
+    whole = Tile(0, 0, scene.grid.height, scene.grid.width)
+    labels = read_labels(scene, whole.row, whole.col, whole.height, whole.width)
+    there = labels != NO_LABEL
+    for raster in scene.rasters.values():
+        window, pixels = read_tile(raster, whole, footprint)
+        there &= complete_patches(np.isfinite(pixels).all(axis=0), window)
+    found = [np.argwhere(there & (labels == place)) for place in range(len(site.classes))]
     cells = np.concatenate([rng.permutation(each)[:LABELS] for each in found])
     rows, cols = cells.T
     names = tuple(entry.name for entry in site.classes)
