@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from outcrop.survey.blocks import Tile, complete_patches, read_tile
+from outcrop.survey.blocks import Tile, complete_patches, read_tile, with_data
 from outcrop.survey.field_labels import FieldLabels
 from outcrop.survey.onboarded import write_onboarded
 from outcrop.survey.rasters import read_labels
@@ -91,7 +91,7 @@ def draw_labels(site: Site, footprint: int, path: Path) -> None:
     there = labels != NO_LABEL
     for raster in scene.rasters.values():
         window, pixels = read_tile(raster, whole, footprint)
-        there &= complete_patches(np.isfinite(pixels).all(axis=0), window)
+        there &= complete_patches(with_data(pixels), window)
     found = [np.argwhere(there & (labels == place)) for place in range(len(site.classes))]
     cells = np.concatenate([rng.permutation(each)[:LABELS] for each in found])
     rows, cols = cells.T

@@ -22,6 +22,7 @@ from outcrop.field.journals import Journal, packed
 from outcrop.field.mapping import CLASS, NODATA, UNFAMILIAR, blocks_left, map_scene, map_windows
 from outcrop.field.predictors import Predictor
 from outcrop.field.products import ITEM, products_of, write_map
+from outcrop.field.scenes import MapScene
 from outcrop.field.windows import plan_windows
 from outcrop.survey.blocks import Tile
 from outcrop.survey.staging import staged

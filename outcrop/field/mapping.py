@@ -17,7 +17,7 @@ from outcrop.field.journals import Journal, Layers
 from outcrop.field.predictors import Predictor, Said
 from outcrop.field.scenes import MapScene
 from outcrop.field.windows import BLOCK, SceneWindow, covering, plan_windows
-from outcrop.survey.blocks import FloatArray, Tile, Window, complete_patches
+from outcrop.survey.blocks import FloatArray, Tile, Window, complete_patches, with_data
 
 NODATA = 255
 #: Probabilities are kept as whole numbers of 1 / `STEPS`.
@@ -142,7 +142,7 @@ def _map_tile(predictor: Predictor, seen: dict[str, tuple[Window, FloatArray]], 
     whole = np.ones(layers.shape[1:], dtype=bool)
     for entry in predictor.profile.inputs:
         window, pixels = seen[entry.name]
-        finite = np.asarray(np.isfinite(pixels).all(axis=0))
+        finite = with_data(pixels)
         if not finite.all():
             whole &= complete_patches(finite, window)
             pixels = np.nan_to_num(pixels)

@@ -12,7 +12,7 @@ from outcrop.field.dense import densify
 from outcrop.learning.heads import STUDENT, Taught
 from outcrop.learning.models import Model
 from outcrop.learning.observations import joined
-from outcrop.survey.blocks import Tile, complete_patches, read_tile
+from outcrop.survey.blocks import Tile, complete_patches, read_tile, with_data
 from outcrop.survey.grids import Nesting
 from outcrop.survey.rasters import Piece, windows, write_cog
 from outcrop.survey.sites import Band, Raster, Scene
@@ -83,7 +83,7 @@ def _features(network: nn.Module, student: Model, scene: Scene, tile: Tile) -> t
     whole = np.ones((tile.height, tile.width), dtype=bool)
     for entry in student.config.inputs:
         window, pixels = read_tile(scene.rasters[entry.modality], tile, student.config.footprint)
-        whole &= complete_patches(np.isfinite(pixels).all(axis=0), window)
+        whole &= complete_patches(with_data(pixels), window)
         seen[entry.modality] = torch.from_numpy(np.nan_to_num(pixels)[None])
         if scene.rasters[entry.modality].nesting.coarse > 1:
             for name, starts in (("rows", window.row_starts), ("cols", window.col_starts)):

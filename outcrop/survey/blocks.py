@@ -89,6 +89,11 @@ def read_tile(raster: Raster, tile: Tile, footprint: int) -> tuple[Window, Float
     return window, read_window(raster, window.row, window.col, window.height, window.width)
 
 
+def with_data(pixels: FloatArray) -> NDArray[np.bool_]:
+    """Pixels (height, width) of (bands, height, width) that have data in all bands."""
+    return np.asarray(np.isfinite(pixels).all(axis=0))
+
+
 def complete_patches(finite: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
     """Cells (height, width) of a tile whose whole patch has data: a footprint that touches nodata is nodata.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcrop.errors import DataError
-from outcrop.survey.blocks import Tile, complete_patches, pixels_of, read_tile, tile_labels, tiles
+from outcrop.survey.blocks import Tile, complete_patches, pixels_of, read_tile, tile_labels, tiles, with_data
 from outcrop.survey.rasters import read_split
 from outcrop.survey.sites import NO_LABEL, SPLITS, Scene, Site
 from outcrop.survey.statistics import BandTally, Columns, LabelTally, Moments, Normalisation, stacked
@@ -188,7 +188,7 @@ def _read(
     complete = {}
     for name, raster in scene.rasters.items():
         window, pixels = read_tile(raster, tile, footprint)
-        complete[name] = complete_patches(np.isfinite(pixels).all(axis=0), window)
+        complete[name] = complete_patches(with_data(pixels), window)
         core = pixels[:, window.reach : window.height - window.reach, window.reach : window.width - window.reach]
         seen[name].add(core)
         training[name].add(pixels[:, pixels_of(split == SPLITS["train"], window, raster.nesting)])

@@ -11,7 +11,7 @@ from torch import nn
 
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH
-from outcrop.survey.blocks import Tile, complete_patches, read_tile, tiles
+from outcrop.survey.blocks import Tile, complete_patches, read_tile, tiles, with_data
 from outcrop.survey.sites import NO_LABEL, Scene, Site
 
 #: Cells along the longer side of an overview, at most.
@@ -52,9 +52,7 @@ def _patches(
         entry.modality: read_tile(scene.rasters[entry.modality], tile, model.config.footprint)
         for entry in model.config.inputs
     }
-    whole = np.logical_and.reduce(
-        [complete_patches(np.isfinite(pixels).all(axis=0), window) for window, pixels in read.values()]
-    )
+    whole = np.logical_and.reduce([complete_patches(with_data(pixels), window) for window, pixels in read.values()])
     rows, cols = np.nonzero(whole)
     on = ((rows + tile.row) % stride == 0) & ((cols + tile.col) % stride == 0)
     rows, cols = rows[on], cols[on]
