@@ -1,6 +1,6 @@
 """Train by the one training loop, alone or as one of several processes; run by `test_distributed`.
 
-    python distributed.py PROCESSES FOLDER
+    python sharing.py PROCESSES FOLDER
 
 Each process takes its share of every batch, and writes its weights to ``FOLDER/<rank>.safetensors``.
 """
