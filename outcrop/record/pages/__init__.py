@@ -10,9 +10,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, folder: Path = TEMPLATES, **values: object) -> str:
-    """Fill a template of a folder; the pages of this package if none is named."""
+    """Fill a template of a folder, which may include those of this package; one of them if no folder is named."""
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
