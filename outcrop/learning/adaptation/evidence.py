@@ -18,11 +18,13 @@ from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH, training_labels
 from outcrop.params import Onboard
-from outcrop.survey.cells import CellSet, paired_cells
+from outcrop.survey.cells import CellSet, paired_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
 
 #: The student as it came, and with statistics of the site.
 SOURCE, BLENDED = "source", "batch_norm"
+#: Labelled cells of the sources that are looked at, at most: where whole maps are the label there are millions.
+KNOWN_CELLS = 20_000
 
 
 @dataclass(frozen=True)
@@ -171,10 +173,15 @@ def _home_radiometry(sources: Material, modalities: Sequence[str]) -> tuple[Radi
     pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
     rows = [
         (bands_of({name: batch.patches[name] for name in modalities}), batch.blocks, batch.labels)
-        for batch in sweep(pool, training_labels(sources), SWEEP_BATCH)
+        for batch in sweep(pool, _labelled_at_home(sources), SWEEP_BATCH)
     ]
     values, blocks, labels = (np.concatenate(column) for column in zip(*rows, strict=True))
     return Radiometry(values, blocks), labels.astype(np.intp)
+
+
+def _labelled_at_home(sources: Material) -> CellSet:
+    """Of the cells that training saw with their labels, at most `KNOWN_CELLS`."""
+    return thinned(sources.reader, training_labels(sources), KNOWN_CELLS, sources.params.seed)
 
 
 def has_statistics(network: nn.Module) -> bool:
@@ -186,7 +193,7 @@ def known_cells(sources: Material, student: Model, network: nn.Module) -> Seen:
     """The labelled training cells of the sources, as a network sees them."""
     modalities = [entry.modality for entry in student.config.inputs]
     pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
-    batches = sweep(pool, training_labels(sources), SWEEP_BATCH)
+    batches = sweep(pool, _labelled_at_home(sources), SWEEP_BATCH)
     return look(network, batches, modalities, sources.fabric.device)
 
 
