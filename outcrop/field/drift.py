@@ -6,7 +6,7 @@ first two are medians over cells, so that new rock in a minority of them does no
 is left when both are taken away.
 
 What lifts one band of all cells alike is no shift's: calibration, the air and the light's colour do that on every date,
-and where bands are few, an error of 1 % in each looks like 2 nm. Cells whose spectra are steep in other places are
+and where bands are few, a small error in each looks like a shift. Cells whose spectra are steep in other places are
 moved otherwise by a shift, and by it alone; so it is told from how cells differ.
 
 How much acquisitions differ anyway is measured where there are `FEWEST` of them, each compared with the others. Before,
