@@ -82,13 +82,11 @@ def measure_drift(accepted: int = ACCEPTED, stated: Measured | None = None) -> R
     def refer() -> Reference:
         return fit_reference([_acquire(true, rng) for _ in range(accepted)], WAVELENGTHS, stated)
 
-    reference = refer()
-
     def rate(make: Callable[[], Array], tries: int) -> dict[str, float]:
         named = []
         for _ in range(tries):
-            # A few acquisitions may happen to lie off: they are drawn anew for every try.
-            found = examine(refer() if stated else reference, _acquire(make(), rng))
+            # The accepted acquisitions may happen to lie close together: they are drawn anew for every try.
+            found = examine(refer(), _acquire(make(), rng))
             named.append(frozenset(each.name for each in found))
         words = ("gain", "shift", "new")
         return {word: float(np.mean([word in each for each in named])) for word in words} | {
