@@ -36,11 +36,15 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is different in teaching the student; ``again``: it also learns from a student taught before."""
+    """One thing that is different in teaching the student.
+
+    ``again``: it also learns from a student taught before; ``above``: for the models above it, too.
+    """
 
     what: str
     params: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
+    above: bool = False
 
 
 DEFAULTS = Change("defaults")
@@ -60,7 +64,10 @@ CHANGES = (
     Change("the teacher is not believed where it is wrong, `distil.gate`", {"distil": {"gate": True}}),
     UNBALANCED,
     Change("a wider student, `student.stages` [64, 128]", {"student": {"stages": [64, 128]}}),
+    Change("one scale: the centre is not looked at by itself, `student.centre` false", {"student": {"centre": False}}),
+    Change("wider context, `footprint` 9 for all models", {"footprint": 9}, above=True),
     Change("twice as long, `train.epochs.student` 40", {"train": {"epochs": {"student": 40}}}),
+    Change("three times as long, `train.epochs.student` 60", {"train": {"epochs": {"student": 60}}}),
     Change("taught once more, also by itself (self-distillation)", again=True),
 )
 #: Seeds of each part, the split that it is scored on, and what is compared with the first.
@@ -88,15 +95,24 @@ def measure(root: Path, survey: Path, part: str) -> Result:
     scored: dict[str, list[Scored]] = {change.what: [] for change in changes}
     for seed in seeds:
         say(f"seed {seed}")
-        for change, made in _students(Workspace(root), survey, seed, split, changes):
-            scored[change.what].append(made)
+        for above, below in _by_chain(changes):
+            for change, made in _students(Workspace(root), survey, {"seed": seed, **above}, split, below):
+                scored[change.what].append(made)
     return {"seeds": list(seeds), "split": split, "rows": compare(scored)}
 
 
+def _by_chain(changes: Sequence[Change]) -> Iterator[tuple[Mapping[str, Any], Sequence[Change]]]:
+    """What is different for a whole chain, and the changes that are tried on it."""
+    yield {}, [change for change in changes if not change.above]
+    for change in changes:
+        if change.above:
+            yield change.params, [change]
+
+
 def _students(
-    workspace: Workspace, survey: Path, seed: int, split: str, changes: Sequence[Change]
+    workspace: Workspace, survey: Path, given: Mapping[str, Any], split: str, changes: Sequence[Change]
 ) -> Iterator[tuple[Change, Scored]]:
-    opened = open_survey(workspace, survey, {"seed": seed})
+    opened = open_survey(workspace, survey, given)
     with open_job(
         workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="changes", steps=STEPS
     ) as job:
