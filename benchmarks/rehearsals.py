@@ -100,7 +100,11 @@ def with_params(evidence: Evidence, params: Onboard) -> Evidence:
     pairs = {}
     for name, each in evidence.pairs.items():
         changed = replace(each, ridge=params.ridge, rehearsal=params.rehearsal, smoothing=params.smoothing)
-        pairs[name] = changed.balanced(evidence.teacher.probabilities(each.teacher), params.balance)
+        said, again = (
+            evidence.teacher.probabilities(each.teacher),
+            evidence.bases[name].head.probabilities(each.rehearsed),
+        )
+        pairs[name] = changed.balanced(said, again, params.balance)
     return replace(evidence, pairs=pairs)
 
 

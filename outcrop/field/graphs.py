@@ -44,8 +44,8 @@ class _Graph(nn.Module):
         self.encoders = network.encoders
         for encoder in self.encoders.values():
             _fold_normalisation(cast(DenseEncoder, encoder))
-        activation, linear = cast(StudentNetwork, network.rest).classifier
-        self.activation, self.linear = activation, cast(nn.Linear, linear)
+        *before, linear = cast(StudentNetwork, network.rest).classifier
+        self.before, self.linear = nn.Sequential(*before), cast(nn.Linear, linear)
         self.limit = familiarity.limit
         self.register_buffer("mean", torch.from_numpy(familiarity.mean))
         self.register_buffer("whitener", torch.from_numpy(familiarity.whitener))
@@ -61,7 +61,7 @@ class _Graph(nn.Module):
                 parts = [part[:, :, rows][:, :, :, cols] for part in parts]
             features.append(parts[0])
             means.append(parts[1])
-        logits = _pointwise(self.linear, self.activation(torch.cat(features, dim=1)))
+        logits = _pointwise(self.linear, self.before(torch.cat(features, dim=1)))
         away = (rows_of(torch.cat(means, dim=1)) - self.mean) @ self.whitener
         return rows_of(logits).softmax(dim=1), away.square().sum(dim=1) / self.limit
 

@@ -30,7 +30,10 @@ RETRAIN = "train it again"
 
 
 class ModelConfig(Section):
-    """Everything but the weights: enough to build the network and to check the data it is given."""
+    """Everything but the weights: enough to build the network and to check the data it is given.
+
+    ``gates``: how many gates of a site a student has, which it gets where it is adapted; see `SiteGate`.
+    """
 
     survey: str
     role: Role
@@ -38,6 +41,7 @@ class ModelConfig(Section):
     footprint: int
     inputs: tuple[Input, ...]
     architecture: Teacher | Student
+    gates: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def build_network(config: ModelConfig) -> nn.Module:
     """A new network with random weights."""
     architecture, classes = config.architecture, len(config.classes)
     if isinstance(architecture, Student):
-        return StudentNetwork(config.inputs, classes, architecture)
+        return StudentNetwork(config.inputs, classes, architecture, config.gates)
     members = [TeacherNetwork(config.inputs, classes, architecture) for _ in range(architecture.members)]
     return Committee(members) if len(members) > 1 else members[0]
 

@@ -7,18 +7,23 @@ from torch import nn
 
 from outcrop.learning.encoders import Encoder, Standardise, strided_trunk
 from outcrop.learning.networks import Input, Patches, Prediction
+from outcrop.learning.site_gate import SiteGate, gated_width
 from outcrop.params import Student
 
 
 class StudentNetwork(nn.Module):
-    """One small encoder a modality, features joined, one linear classifier."""
+    """One small encoder a modality, features joined, one linear classifier.
 
-    def __init__(self, inputs: Sequence[Input], classes: int, params: Student) -> None:
+    ``gates``: to how many sites it was adapted, one after the other.
+    """
+
+    def __init__(self, inputs: Sequence[Input], classes: int, params: Student, gates: int = 0) -> None:
         super().__init__()
         self.modalities = tuple(entry.modality for entry in inputs)
         self.features = params.features * len(inputs)
         self.encoders = nn.ModuleDict({entry.modality: _encoder(entry, params) for entry in inputs})
-        self.classifier = nn.Sequential(nn.GELU(), nn.Linear(self.features, classes))
+        sited = [SiteGate(gated_width(self.features, before)) for before in range(gates)]
+        self.classifier = nn.Sequential(nn.GELU(), *sited, nn.Linear(gated_width(self.features, gates), classes))
 
     def forward(self, patches: Patches) -> Prediction:
         """Classify patches, by modality (N, bands, side, side)."""

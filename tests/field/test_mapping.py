@@ -26,7 +26,10 @@ from outcrop.field.products import products_of, write_map
 from outcrop.field.profiles import ModelProfile, profile_of
 from outcrop.field.scenes import MapScene, open_scene
 from outcrop.field.trained import TrainedPredictor
+from outcrop.learning.adaptation.heads import Head
+from outcrop.learning.adaptation.looks import head_of, with_gate, with_head
 from outcrop.learning.models import Model, ModelConfig, build_network, describe_inputs
+from outcrop.learning.site_gate import fit_gate
 
 TILE, BLOCK = 8, 24
 #: Of the channels of every modality's trunk.
@@ -160,6 +163,19 @@ def test_an_exported_graph_says_what_the_network_says(
     np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-5)
     np.testing.assert_allclose(strangeness, expected.strangeness, rtol=1e-3)
     assert probabilities.shape == (side**2, 3)
+
+
+def test_an_adapted_student_is_exported_with_its_gate(model: Model, profile: ModelProfile, tmp_path: Path) -> None:
+    rng, head, windows = np.random.default_rng(5), head_of(model.network), tile_of(profile, 5)
+    site, sources = (rng.normal(side, 1, (50, head.weight.shape[1])) for side in (0.5, -0.5))
+    gated = with_gate(model.network, fit_gate(site, sources))
+    weight = np.column_stack([head.weight, head.weight[::-1] / 2, np.ones(3)])
+    adapted = with_head(Model(gated, model.config), Head(weight, head.bias), model.config.classes)
+    write_graph(adapted, profile, FAMILIAR, tmp_path / "fp32.onnx")
+    probabilities, _ = open_graph(tmp_path / "fp32.onnx").run(None, windows)
+    expected = TrainedPredictor(adapted, profile, FAMILIAR).predict(windows).probabilities
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 0.05
 
 
 def test_a_map_that_was_cut_off_goes_on(model: Model, profile: ModelProfile, scene: MapScene, tmp_path: Path) -> None:

@@ -89,6 +89,6 @@ def with_tuned(evidence: Evidence, network: nn.Module | None, head: Head) -> Evi
 
 def adapted_model(adapted: Adapted, evidence: Evidence, student: Model, names: Sequence[str]) -> Model:
     """The student with the chosen statistics and head, over all classes that it now knows."""
-    network = adapted.network or (student.network if adapted.base == SOURCE else evidence.bases[adapted.base].network)
+    network = adapted.network or evidence.bases[adapted.base].network
     known = names[: len(adapted.head.bias)]
     return with_head(Model(network, student.config), adapted.head, known)

@@ -10,18 +10,19 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
 from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
-from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look
+from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look, with_gate
 from outcrop.learning.adaptation.redistillation import Pairs, Places
 from outcrop.learning.adaptation.shift import Radiometry
 from outcrop.learning.adaptation.statistics import blend_statistics, guarding_weights
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH, training_labels
+from outcrop.learning.site_gate import fit_gate
 from outcrop.params import Onboard
 from outcrop.survey.cells import CellSet, paired_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
 
-#: The student as it came, and with statistics of the site.
+#: The student as it came, and with statistics of the site; both with a gate in front of the last layer.
 SOURCE, BLENDED = "source", "batch_norm"
 #: Labelled cells of the sources that are looked at, at most: where whole maps are the label there are millions.
 KNOWN_CELLS = 20_000
@@ -117,11 +118,14 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     if BLENDED in (*params.rungs, *params.rungs_with_teacher) and has_statistics(student_network):
         shares = torch.from_numpy(np.bincount(home.labels, minlength=len(student.config.classes)) / len(home.labels))
         networks[BLENDED] = _blended(student_network, patches, shares.float(), _blocks(site, cells), params)
-    bases = {}
-    for name, network in networks.items():
-        seen = home if name == SOURCE else known_cells(sources, student, network)
+    rehearsed = patches_of(sources, paired_cells(sources.reader, "train", params.cells, seed), modalities)
+    bases, unlabelled, again = {}, {}, {}
+    for name, plain in networks.items():
+        gate = fit_gate(in_pieces(plain, patches), in_pieces(plain, rehearsed))
+        network = with_gate(plain, gate)
+        seen = home if name == SOURCE else known_cells(sources, student, plain)
         bases[name] = Base(network, head_of(network), prototypes_of(seen))
-    unlabelled = {name: in_pieces(network, patches) for name, network in networks.items()}
+        unlabelled[name], again[name] = in_pieces(network, patches), in_pieces(network, rehearsed)
     places = places_of(site, cells)
     here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
     there, known = _home_radiometry(sources, modalities)
@@ -132,31 +136,20 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     inputs = [entry.modality for entry in teacher.config.inputs]
     pool = BlockPool(site.reader, inputs, site.params.patches.pool_mb)
     seen = look(guide, sweep(pool, cells, SWEEP_BATCH), inputs, device)
-    head = head_of(guide)
-    said = head.probabilities(seen.features.astype(np.float64))
-    again = paired_cells(sources.reader, "train", params.cells, seed)
-    pairs = {}
-    for name, values in unlabelled.items():
-        pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
-        kept = look(networks[name], sweep(pool, again, SWEEP_BATCH), modalities, device).features
-        pairs[name] = _paired(values, seen.features, kept, places, said, params)
+    head, said = head_of(guide), seen.features.astype(np.float64)
+    pairs = {
+        name: _paired(base, head, unlabelled[name], said, again[name], places, params) for name, base in bases.items()
+    }
     return replace(evidence, pairs=pairs, teacher=head)
 
 
 def _paired(
-    student: Array, teacher: NDArray, rehearsed: NDArray, places: Places, said: Array, params: Onboard
+    base: Base, guide: Head, student: Array, teacher: Array, rehearsed: Array, places: Places, params: Onboard
 ) -> Pairs:
-    pairs = Pairs(
-        student,
-        teacher.astype(np.float64),
-        places,
-        np.ones(len(student)),
-        rehearsed.astype(np.float64),
-        params.ridge,
-        params.rehearsal,
-        params.smoothing,
-    )
-    return pairs.balanced(said, params.balance)
+    alike, again = np.ones(len(student)), np.full(len(rehearsed), 1 / len(rehearsed))
+    how = params.ridge, params.rehearsal, params.smoothing
+    pairs = Pairs(student, teacher, places, alike, rehearsed, again, *how)
+    return pairs.balanced(guide.probabilities(teacher), base.head.probabilities(rehearsed), params.balance)
 
 
 def bands_of(patches: Mapping[str, NDArray]) -> Array:

@@ -103,16 +103,18 @@ def fit_prototypes(features: Array, classes: Classes, source: Head, known: Proto
 
     Parameters
     ----------
-    features : (n, d)
+    features : (n, d); the first of them are those that ``known`` is about, and what is gated behind them is left alone:
+        at the sources it hardly varies, so its covariance there says nothing of the site
     classes : (n,) places among the head's classes
     prior : how many labels the source's mean counts for
     """
     centre = known.means.mean(axis=0)
     weight, bias = source.weight.copy(), source.bias.copy()
+    plain = features[:, : len(centre)]
     for label in np.unique(classes):
-        own = features[classes == label]
+        own = plain[classes == label]
         before = known.means[label] if label < len(known.means) else centre
         after = (prior * before + own.sum(axis=0)) / (prior + len(own))
-        weight[label] += known.precision @ (after - before)
+        weight[label, : len(centre)] += known.precision @ (after - before)
         bias[label] -= (after @ known.precision @ after - before @ known.precision @ before) / 2
     return Head(weight, bias)

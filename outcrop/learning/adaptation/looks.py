@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from outcrop.learning.adaptation.heads import Head
 from outcrop.learning.committee import Committee
 from outcrop.learning.models import Model
+from outcrop.learning.site_gate import SiteGate, gated_width
 from outcrop.survey.patches import Batch
 
 
@@ -44,7 +45,20 @@ def head_of(network: nn.Module) -> Head:
 def with_head(model: Model, head: Head, classes: Sequence[str]) -> Model:
     """A copy of a student with another head, over more ``classes`` if there are new ones."""
     network = put_head(deepcopy(model.network).cpu(), head).eval()
-    return Model(network, model.config.model_copy(update={"classes": tuple(classes)}))
+    gates = sum(isinstance(layer, SiteGate) for layer in network.modules())
+    return Model(network, model.config.model_copy(update={"classes": tuple(classes), "gates": gates}))
+
+
+def with_gate(network: nn.Module, gate: SiteGate) -> nn.Module:
+    """A copy of a student's network with a gate in front of its last layer; it says what it said before."""
+    copy = deepcopy(network)
+    head, classifier = head_of(copy), copy.classifier
+    assert isinstance(classifier, nn.Sequential)
+    classes, features = head.weight.shape
+    wider = nn.Linear(gated_width(features, 1), classes)
+    copy.classifier = nn.Sequential(*list(classifier)[:-1], gate, wider).to(next(network.parameters()).device)
+    silent = np.zeros((classes, features + 1))
+    return put_head(copy, Head(np.hstack([head.weight, silent]), head.bias))
 
 
 def put_head(network: nn.Module, head: Head) -> nn.Module:

@@ -28,6 +28,7 @@ class Pairs:
     places : (m, 3)
     weights : (m,) how much each counts
     rehearsed : (r, d) features that the student has of cells of the source sites
+    shares : (r,) how much each of them counts, of one
     ridge : how strongly the student's head is held at the source's, in all directions
     rehearsal : how much the rehearsed cells count together, as a share of what the pairs count: what the head says of
         them is to stay
@@ -39,6 +40,7 @@ class Pairs:
     places: Places
     weights: Array
     rehearsed: Array
+    shares: Array
     ridge: float
     rehearsal: float
     smoothing: float
@@ -51,7 +53,7 @@ class Pairs:
     def _gram(self) -> Array:
         x = self._ones
         again = with_one(self.rehearsed)
-        held = self.rehearsal * self.weights.sum() / len(again) * again.T @ again
+        held = self.rehearsal * self.weights.sum() * (again * self.shares[:, None]).T @ again
         return np.asarray((x * self.weights[:, None]).T @ x + held + self.ridge * np.eye(x.shape[1]))
 
     @cached_property
@@ -87,14 +89,19 @@ class Pairs:
         x = self._ones[near]
         return cho_factor(self._gram - (x * self.weights[near, None]).T @ x)
 
-    def balanced(self, said: Array, power: float) -> "Pairs":
+    def balanced(self, said: Array, again: Array, power: float) -> "Pairs":
         """The same, the cells of rare classes weighted up.
 
         Parameters
         ----------
-        said : (m, classes) predicted probabilities
+        said, again : (m, classes), (r, classes) predicted probabilities of the pairs and of the rehearsed cells
         power : 0 leaves all cells equal, 1 gives every predicted class the same weight
         """
-        shares = np.maximum(said.mean(axis=0), 1 / (2 * said.shape[1]) / 2)
-        weights = (said @ (1 / shares)) ** power
-        return replace(self, weights=weights / weights.mean())
+        weights, shares = _rare_first(said, power), _rare_first(again, power)
+        return replace(self, weights=weights / weights.mean(), shares=shares / shares.sum())
+
+
+def _rare_first(said: Array, power: float) -> Array:
+    """Weights (n,) of cells with predicted probabilities (n, classes); see `Pairs.balanced`."""
+    usual = np.maximum(said.mean(axis=0), 1 / (4 * said.shape[1]))
+    return np.asarray((said @ (1 / usual)) ** power)

@@ -17,7 +17,8 @@ def pairs() -> Pairs:
     rng = np.random.default_rng(0)
     student, again = rng.normal(size=(PAIRS, FEATURES)), rng.normal(size=(PAIRS, FEATURES)) + 1
     places = np.column_stack([np.arange(PAIRS) % 2, rng.integers(0, 50, (PAIRS, 2))])
-    return Pairs(student, student.copy(), places, rng.uniform(0.5, 2, PAIRS), again, 0.1, 0.0, 0.05)
+    weights, shares = rng.uniform(0.5, 2, PAIRS), rng.dirichlet(np.ones(PAIRS))
+    return Pairs(student, student.copy(), places, weights, again, shares, 0.1, 0.0, 0.05)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def refit(pairs: Pairs, source: Head, teacher: Head, kept: np.ndarray) -> np.nda
     said = (1 - pairs.smoothing) * teacher.probabilities(pairs.teacher[kept]) + pairs.smoothing / CLASSES
     wanted = np.log(said) - np.log(said).mean(axis=1, keepdims=True)
     x, root = with_one(pairs.student[kept]), np.sqrt(pairs.weights[kept])[:, None]
-    again = with_one(pairs.rehearsed) * np.sqrt(pairs.rehearsal * pairs.weights.sum() / len(pairs.rehearsed))
+    again = with_one(pairs.rehearsed) * np.sqrt(pairs.rehearsal * pairs.weights.sum() * pairs.shares)[:, None]
     rows = np.vstack([x * root, again, np.sqrt(pairs.ridge) * np.eye(FEATURES + 1)])
     lacking = (wanted - source.logits(pairs.student[kept])) * root
     right = np.vstack([lacking, np.zeros((len(again) + FEATURES + 1, CLASSES))])
@@ -80,6 +81,12 @@ def test_rare_classes_are_weighted_up(pairs: Pairs) -> None:
     said = np.full((PAIRS, CLASSES), 0.01)
     said[:, 0] = 0.98
     said[:6] = said[:6, ::-1]
-    weights = pairs.balanced(said, 1.0).weights
-    assert weights.mean() == pytest.approx(1) and weights[0] > 5 * weights[-1]
-    assert pairs.balanced(said, 0.0).weights == pytest.approx(1)
+    even = np.full((PAIRS, CLASSES), 1 / CLASSES)
+    weights, shares = (
+        getattr(pairs.balanced(*both, 1.0), name)
+        for both, name in (((said, even), "weights"), ((even, said), "shares"))
+    )
+    for values, total in ((weights, PAIRS), (shares, 1)):
+        assert values.sum() == pytest.approx(total) and values[0] > 5 * values[-1]
+    assert pairs.balanced(said, even, 0.0).weights == pytest.approx(1)
+    assert pairs.balanced(even, said, 0.0).shares == pytest.approx(1 / PAIRS)
