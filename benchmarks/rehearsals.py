@@ -18,6 +18,7 @@ from benchmarks.newcomers import REHEARSALS, Stage
 from outcrop.learning.adaptation.adapted import adapt_to
 from outcrop.learning.adaptation.curves import Drawn, Reference, draw_labels, headline, look_at_cells
 from outcrop.learning.adaptation.evidence import SOURCE, Evidence, gather_evidence
+from outcrop.learning.adaptation.forgetting import rehearse_enough
 from outcrop.learning.evaluation import cells_to_score
 from outcrop.params import Onboard
 from tasks.workspace import Workspace, find_workspace
@@ -31,9 +32,9 @@ TRIED: dict[str, list[dict[str, Any]]] = {
         {},
         {"rungs_with_teacher": ["batch_norm", "redistilled"]},
         {"rungs_with_teacher": ["batch_norm", "prototypes", "logistic", "redistilled"]},
-        *({"rehearsal": value} for value in (0.0, 0.5, 1.0, 4.0)),
+        *({"forgetting": value} for value in (0.005, 0.01, 0.02, 0.05, 1.0)),
         *({"teacher_strength": value} for value in (7.0, 60.0)),
-        *({"ridge": value} for value in (0.1, 1.0)),
+        *({"ridge": value} for value in (0.3, 3.0, 30.0, 100.0)),
         *({"smoothing": value} for value in (0.05, 0.2)),
         *({"balance": value} for value in (0.0, 1.0)),
     ],
@@ -99,12 +100,11 @@ def with_params(evidence: Evidence, params: Onboard) -> Evidence:
         return evidence
     pairs = {}
     for name, each in evidence.pairs.items():
-        changed = replace(each, ridge=params.ridge, rehearsal=params.rehearsal, smoothing=params.smoothing)
-        said, again = (
-            evidence.teacher.probabilities(each.teacher),
-            evidence.bases[name].head.probabilities(each.rehearsed),
-        )
-        pairs[name] = changed.balanced(said, again, params.balance)
+        base, changed = evidence.bases[name], replace(each, ridge=params.ridge, smoothing=params.smoothing)
+        said, again = evidence.teacher.probabilities(each.teacher), base.head.probabilities(each.rehearsed)
+        changed = changed.balanced(said, again, params.balance)
+        limits = base.home, params.rehearsals, params.forgetting
+        pairs[name] = rehearse_enough(changed, base.head, evidence.teacher, *limits)
     return replace(evidence, pairs=pairs)
 
 

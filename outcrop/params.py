@@ -266,7 +266,8 @@ class Onboard(Section):
     fine_tuning: FineTuning
     teacher_strength: Annotated[float, Field(gt=0)]
     ridge: Annotated[float, Field(gt=0)]
-    rehearsal: NonNegative
+    rehearsals: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    forgetting: Share
     smoothing: Annotated[float, Field(gt=0, lt=1)]
     balance: Share
     cells: Positive

@@ -8,7 +8,7 @@ from torch import nn
 
 from outcrop.learning.adaptation.choice import Choice
 from outcrop.learning.adaptation.decision import Accuracy, accuracy_interval, label_weights
-from outcrop.learning.adaptation.evidence import SOURCE, Base, Evidence, Support, in_pieces
+from outcrop.learning.adaptation.evidence import SOURCE, Evidence, Support, in_pieces
 from outcrop.learning.adaptation.finetuning import Tuned
 from outcrop.learning.adaptation.heads import Array, Head
 from outcrop.learning.adaptation.ladder import climb
@@ -79,10 +79,10 @@ def with_tuned(evidence: Evidence, network: nn.Module | None, head: Head) -> Evi
     """The evidence, with a fine-tuned network as one more base."""
     if network is None:
         return evidence
-    known = evidence.bases[SOURCE].prototypes
+    source = evidence.bases[SOURCE]
     return replace(
         evidence,
-        bases={**evidence.bases, FINE_TUNED: Base(network, head, known)},
+        bases={**evidence.bases, FINE_TUNED: replace(source, network=network, head=head)},
         unlabelled={**evidence.unlabelled, FINE_TUNED: in_pieces(network, evidence.patches)},
     )
 

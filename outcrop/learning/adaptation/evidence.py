@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
+from outcrop.learning.adaptation.forgetting import Home, rehearse_enough
 from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
 from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look, with_gate
 from outcrop.learning.adaptation.redistillation import Pairs, Places
 from outcrop.learning.adaptation.shift import Radiometry
 from outcrop.learning.adaptation.statistics import blend_statistics, guarding_weights
+from outcrop.learning.evaluation import cells_to_score
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH, training_labels
@@ -30,11 +32,12 @@ KNOWN_CELLS = 20_000
 
 @dataclass(frozen=True)
 class Base:
-    """A network with its trunk fixed: its last layer, and where the source's classes lie among its features."""
+    """A network with its trunk fixed: its last layer, where the source's classes lie, and cells by which to forget."""
 
     network: nn.Module
     head: Head
     prototypes: Prototypes
+    home: Home
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,6 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     """
     params = site.params.onboard
     cells = paired_cells(site.reader, "train", params.cells, seed)
-    device = site.fabric.device
     student_network = site.fabric.to_device(student.network).eval()
     modalities = [entry.modality for entry in student.config.inputs]
     patches = patches_of(site, cells, modalities)
@@ -124,7 +126,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
         gate = fit_gate(in_pieces(plain, patches), in_pieces(plain, rehearsed))
         network = with_gate(plain, gate)
         seen = home if name == SOURCE else known_cells(sources, student, plain)
-        bases[name] = Base(network, head_of(network), prototypes_of(seen))
+        bases[name] = Base(network, head_of(network), prototypes_of(seen), _home(sources, student, network))
         unlabelled[name], again[name] = in_pieces(network, patches), in_pieces(network, rehearsed)
     places = places_of(site, cells)
     here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
@@ -133,10 +135,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     if teacher is None:
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
-    inputs = [entry.modality for entry in teacher.config.inputs]
-    pool = BlockPool(site.reader, inputs, site.params.patches.pool_mb)
-    seen = look(guide, sweep(pool, cells, SWEEP_BATCH), inputs, device)
-    head, said = head_of(guide), seen.features.astype(np.float64)
+    head, said = head_of(guide), _look_at(cells, site, teacher, guide).features.astype(np.float64)
     pairs = {
         name: _paired(base, head, unlabelled[name], said, again[name], places, params) for name, base in bases.items()
     }
@@ -147,9 +146,9 @@ def _paired(
     base: Base, guide: Head, student: Array, teacher: Array, rehearsed: Array, places: Places, params: Onboard
 ) -> Pairs:
     alike, again = np.ones(len(student)), np.full(len(rehearsed), 1 / len(rehearsed))
-    how = params.ridge, params.rehearsal, params.smoothing
-    pairs = Pairs(student, teacher, places, alike, rehearsed, again, *how)
-    return pairs.balanced(guide.probabilities(teacher), base.head.probabilities(rehearsed), params.balance)
+    pairs = Pairs(student, teacher, places, alike, rehearsed, again, params.ridge, 0.0, params.smoothing)
+    pairs = pairs.balanced(guide.probabilities(teacher), base.head.probabilities(rehearsed), params.balance)
+    return rehearse_enough(pairs, base.head, guide, base.home, params.rehearsals, params.forgetting)
 
 
 def bands_of(patches: Mapping[str, NDArray]) -> Array:
@@ -184,10 +183,20 @@ def has_statistics(network: nn.Module) -> bool:
 
 def known_cells(sources: Material, student: Model, network: nn.Module) -> Seen:
     """The labelled training cells of the sources, as a network sees them."""
-    modalities = [entry.modality for entry in student.config.inputs]
-    pool = BlockPool(sources.reader, modalities, sources.params.patches.pool_mb)
-    batches = sweep(pool, _labelled_at_home(sources), SWEEP_BATCH)
-    return look(network, batches, modalities, sources.fabric.device)
+    return _look_at(_labelled_at_home(sources), sources, student, network)
+
+
+def _home(sources: Material, student: Model, network: nn.Module) -> Home:
+    """Labelled cells of the sources' validation blocks, at most `KNOWN_CELLS`."""
+    cells = thinned(sources.reader, cells_to_score(sources, "val"), KNOWN_CELLS, sources.params.seed)
+    seen = _look_at(cells, sources, student, network)
+    return Home(seen.features.astype(np.float64), seen.labels.astype(np.intp))
+
+
+def _look_at(cells: CellSet, material: Material, model: Model, network: nn.Module) -> Seen:
+    modalities = [entry.modality for entry in model.config.inputs]
+    pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
+    return look(network, sweep(pool, cells, SWEEP_BATCH), modalities, material.fabric.device)
 
 
 def prototypes_of(seen: Seen) -> Prototypes:
