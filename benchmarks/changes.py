@@ -1,10 +1,11 @@
-"""What each way of teaching the RGB student is worth on the simulated survey; a part of ``docs/ladder.md``.
+"""What each way of teaching the RGB student is worth; a part of ``docs/ladder.md``.
 
-    python -m benchmarks.changes [--part changes] [--part rare]
+    python -m benchmarks.changes [--part changes] [--part rare-simulated] [--part rare-neon]
 
 It resumes: trainings are steps of the workspace's cache. ``changes`` leaves one thing different at a time and scores on
-the validation blocks alone, for the defaults were chosen there. ``rare`` asks of the test blocks what class-balanced
-teaching does for the class that is known worst.
+the validation blocks alone, for the defaults were chosen there. ``rare-`` asks of the test blocks of a survey what
+class balance does for the class that is known worst: on the simulated survey, whose labels are as many of every class,
+and on neon, whose labels are as the forest has them.
 """
 
 import json
@@ -29,7 +30,6 @@ from tasks.progress import say
 from tasks.steps import Reference
 from tasks.workspace import Workspace, find_workspace
 
-SURVEY = "data/surveys/simulated.yaml"
 STEPS = ("validate", "teacher", "guide", "distil")
 Result = dict[str, Any]
 
@@ -48,7 +48,12 @@ class Change:
 
 
 DEFAULTS = Change("defaults")
-UNBALANCED = Change("no class balance, `distil.class_balance` 0", {"distil": {"class_balance": 0.0}})
+UNBALANCED = Change(
+    "no class balance in what guides teach, `distil.class_balance` 0", {"distil": {"class_balance": 0.0}}
+)
+NOWHERE_BALANCED = Change(
+    "no class balance at all", {"distil": {"class_balance": 0.0}, "train": {"class_balance": 0.0}}
+)
 CHANGES = (
     DEFAULTS,
     Change("RGB with gain .15 and offset .1 in augmentation", {"augment": {"rgb": {"gain": 0.15, "offset": 0.1}}}),
@@ -70,8 +75,24 @@ CHANGES = (
     Change("three times as long, `train.epochs.student` 60", {"train": {"epochs": {"student": 60}}}),
     Change("taught once more, also by itself (self-distillation)", again=True),
 )
-#: Seeds of each part, the split that it is scored on, and what is compared with the first.
-PARTS = {"changes": ((7, 8, 9), "val", CHANGES), "rare": ((7, 8, 9, 10, 11), "test", (UNBALANCED, DEFAULTS))}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is compared with the first of ``changes``, on which survey's which blocks, over how many seeds from 7 on."""
+
+    survey: str
+    seeds: int
+    split: str
+    changes: tuple[Change, ...]
+
+
+RARE = (NOWHERE_BALANCED, UNBALANCED, DEFAULTS)
+PARTS = {
+    "changes": Part("simulated", 3, "val", CHANGES),
+    "rare-simulated": Part("simulated", 5, "test", RARE),
+    "rare-neon": Part("neon", 5, "test", RARE),
+}
 
 
 def main(part: Annotated[list[str] | None, typer.Option(help="Measure these alone; default: all.")] = None) -> None:
@@ -80,25 +101,25 @@ def main(part: Annotated[list[str] | None, typer.Option(help="Measure these alon
     workspace.prepare()
     store = workspace.state / "ladders"
     store.mkdir(parents=True, exist_ok=True)
-    survey = workspace.root / SURVEY
     for name in part or PARTS:
+        survey = workspace.root / f"data/surveys/{PARTS[name].survey}.yaml"
         with alone(workspace, survey, {}):
-            found = measure(workspace.root, survey, name)
+            found = measure(workspace.root, survey, PARTS[name])
         (store / f"{name}.json").write_text(json.dumps(found, indent=1))
         print(store / f"{name}.json", file=sys.stderr)
 
 
 @flow(name="changes", validate_parameters=False)
-def measure(root: Path, survey: Path, part: str) -> Result:
+def measure(root: Path, survey: Path, part: Part) -> Result:
     """Train the student of every seed in every way, and compare each way with the first."""
-    seeds, split, changes = PARTS[part]
-    scored: dict[str, list[Scored]] = {change.what: [] for change in changes}
+    scored: dict[str, list[Scored]] = {change.what: [] for change in part.changes}
+    seeds = range(7, 7 + part.seeds)
     for seed in seeds:
         say(f"seed {seed}")
-        for above, below in _by_chain(changes):
-            for change, made in _students(Workspace(root), survey, {"seed": seed, **above}, split, below):
+        for above, below in _by_chain(part.changes):
+            for change, made in _students(Workspace(root), survey, {"seed": seed, **above}, part.split, below):
                 scored[change.what].append(made)
-    return {"seeds": list(seeds), "split": split, "rows": compare(scored)}
+    return {"survey": part.survey, "seeds": list(seeds), "split": part.split, "rows": compare(scored)}
 
 
 def _by_chain(changes: Sequence[Change]) -> Iterator[tuple[Mapping[str, Any], Sequence[Change]]]:

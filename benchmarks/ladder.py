@@ -21,7 +21,8 @@ from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
 #: What `benchmarks.changes` and `benchmarks.searching` measure for the document.
-PARTS = ("changes", "rare", "searching")
+PARTS = ("changes", "searching")
+RARE = ("rare-simulated", "rare-neon")
 Result = dict[str, Any]
 
 
@@ -62,9 +63,9 @@ def main(
     answers = [
         (each, json.loads(path.read_text())) for each in STUDIES if (path := store / f"{each.name}.json").is_file()
     ]
-    files = {name: store / f"{name}.json" for name in PARTS}
-    parts = {name: json.loads(path.read_text()) if path.is_file() else None for name, path in files.items()}
-    write(answers, parts, workspace.root / "docs")
+    kept = {path.stem: json.loads(path.read_text()) for path in store.glob("*.json")}
+    parts = {name: kept.get(name) for name in PARTS}
+    write(answers, {**parts, "rare": {name: kept[name] for name in RARE if name in kept}}, workspace.root / "docs")
 
 
 def measure(root: Path, study: Study, target: Path) -> None:
@@ -77,7 +78,7 @@ def measure(root: Path, study: Study, target: Path) -> None:
     target.write_text(done.stdout)
 
 
-def write(answers: list[tuple[Study, Result]], parts: dict[str, Result | None], output: Path) -> None:
+def write(answers: list[tuple[Study, Result]], parts: dict[str, Any], output: Path) -> None:
     """Write the document, with what other commands have measured, and its pictures beside it."""
     (output / "images").mkdir(parents=True, exist_ok=True)
     for study, result in answers:

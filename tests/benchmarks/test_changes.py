@@ -6,8 +6,9 @@ import pytest
 from benchmarks.changes import CHANGES, Change, compare
 from benchmarks.variants import PROJECT
 from outcrop.learning.metrics import Scored
-from outcrop.params import Params, load_params
+from outcrop.params import Params
 from outcrop.settings import merge
+from outcrop.survey.surveys import load_survey
 
 
 def scored(right: float) -> Scored:
@@ -29,6 +30,7 @@ def test_gains_are_over_the_first_and_the_worst_class_is_told() -> None:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.what)
 def test_every_change_is_of_parameters_that_exist_and_changes_them(change: Change) -> None:
-    defaults = load_params(PROJECT / "params.yaml").dump()
+    _, params = load_survey(PROJECT / "data/surveys/simulated.yaml", PROJECT / "params.yaml", {})
+    defaults = params.dump()
     changed = Params.model_validate(merge(defaults, change.params)).dump()
     assert (changed != defaults) == bool(change.params)
