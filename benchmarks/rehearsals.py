@@ -17,8 +17,7 @@ import numpy as np
 from benchmarks.newcomers import REHEARSALS, Stage
 from outcrop.learning.adaptation.adapted import adapt_to
 from outcrop.learning.adaptation.curves import Drawn, Reference, draw_labels, headline, look_at_cells
-from outcrop.learning.adaptation.evidence import SOURCE, Evidence, gather_evidence
-from outcrop.learning.adaptation.forgetting import rehearse_enough
+from outcrop.learning.adaptation.evidence import SOURCE, Evidence, gather_evidence, prepared
 from outcrop.learning.evaluation import cells_to_score
 from outcrop.params import Onboard
 from tasks.workspace import Workspace, find_workspace
@@ -32,7 +31,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
         {},
         {"rungs_with_teacher": ["batch_norm", "redistilled"]},
         {"rungs_with_teacher": ["batch_norm", "prototypes", "logistic", "redistilled"]},
-        *({"forgetting": value} for value in (0.005, 0.01, 0.02, 0.05, 1.0)),
+        *({"forgetting": value} for value in (0.005, 0.01, 0.03, 0.05, 1.0)),
         *({"teacher_strength": value} for value in (7.0, 60.0)),
         *({"ridge": value} for value in (0.3, 3.0, 30.0, 100.0)),
         *({"smoothing": value} for value in (0.05, 0.2)),
@@ -70,7 +69,7 @@ class Rehearsal:
 
     def play(self, params: Onboard, taught: bool, seed: int) -> list[dict[str, float]]:
         """Adapt to every draw with some parameters: gains over the unadapted model, here and at home."""
-        evidence, support = with_params(self.evidence, params), self.drawn.support
+        evidence, support = prepared(self.evidence, params), self.drawn.support
         support = support if taught else replace(support, teacher=None)
         base = evidence.bases[SOURCE].head
         start, home = (headline(cells.scored(base, SOURCE)) for cells in (self.reference, self.home))
@@ -92,20 +91,6 @@ class Rehearsal:
                 }
             )
         return rows
-
-
-def with_params(evidence: Evidence, params: Onboard) -> Evidence:
-    """The same evidence, its pairs prepared with other parameters."""
-    if evidence.teacher is None:
-        return evidence
-    pairs = {}
-    for name, each in evidence.pairs.items():
-        base, changed = evidence.bases[name], replace(each, ridge=params.ridge, smoothing=params.smoothing)
-        said, again = evidence.teacher.probabilities(each.teacher), base.head.probabilities(each.rehearsed)
-        changed = changed.balanced(said, again, params.balance)
-        limits = base.home, params.rehearsals, params.forgetting
-        pairs[name] = rehearse_enough(changed, base.head, evidence.teacher, *limits)
-    return replace(evidence, pairs=pairs)
 
 
 def main() -> None:

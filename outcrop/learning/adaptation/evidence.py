@@ -136,19 +136,26 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
     head, said = head_of(guide), _look_at(cells, site, teacher, guide).features.astype(np.float64)
+    alike = np.ones(len(said))
     pairs = {
-        name: _paired(base, head, unlabelled[name], said, again[name], places, params) for name, base in bases.items()
+        name: Pairs(values, said, places, alike, again[name], np.ones(len(again[name])), params.ridge, 0.0, 0.0)
+        for name, values in unlabelled.items()
     }
-    return replace(evidence, pairs=pairs, teacher=head)
+    return prepared(replace(evidence, pairs=pairs, teacher=head), params)
 
 
-def _paired(
-    base: Base, guide: Head, student: Array, teacher: Array, rehearsed: Array, places: Places, params: Onboard
-) -> Pairs:
-    alike, again = np.ones(len(student)), np.full(len(rehearsed), 1 / len(rehearsed))
-    pairs = Pairs(student, teacher, places, alike, rehearsed, again, params.ridge, 0.0, params.smoothing)
-    pairs = pairs.balanced(guide.probabilities(teacher), base.head.probabilities(rehearsed), params.balance)
-    return rehearse_enough(pairs, base.head, guide, base.home, params.rehearsals, params.forgetting)
+def prepared(evidence: Evidence, params: Onboard) -> Evidence:
+    """The same evidence, its pairs as the parameters ask: how held, how weighted, and rehearsed as little as can be."""
+    if evidence.teacher is None:
+        return evidence
+    source, pairs = evidence.bases[SOURCE], {}
+    floor = source.home.macro_f1(source.head) - params.forgetting
+    for name, each in evidence.pairs.items():
+        base, changed = evidence.bases[name], replace(each, ridge=params.ridge, smoothing=params.smoothing)
+        said, again = evidence.teacher.probabilities(each.teacher), base.head.probabilities(each.rehearsed)
+        changed = changed.balanced(said, again, params.balance)
+        pairs[name] = rehearse_enough(changed, base.head, evidence.teacher, base.home, params.rehearsals, floor)
+    return replace(evidence, pairs=pairs)
 
 
 def bands_of(patches: Mapping[str, NDArray]) -> Array:

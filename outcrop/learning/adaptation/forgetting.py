@@ -23,7 +23,7 @@ class Home:
 
 
 def rehearse_enough(
-    pairs: Pairs, source: Head, teacher: Head, home: Home, rehearsals: Sequence[float], limit: float
+    pairs: Pairs, source: Head, teacher: Head, home: Home, rehearsals: Sequence[float], floor: float
 ) -> Pairs:
     """The pairs with the least rehearsal by which what the teacher says, as it came, costs little at home.
 
@@ -32,10 +32,9 @@ def rehearse_enough(
     Parameters
     ----------
     rehearsals : that are tried; see `Pairs`. The greatest is taken where none is enough
-    limit : macro-F1 that may be lost on ``home``
+    floor : macro-F1 on ``home`` that is enough
     """
-    kept = home.macro_f1(source) - limit
     nowhere = pairs.places[:0]
     tried = [replace(pairs, rehearsal=strength) for strength in sorted(rehearsals)]
-    enough = (each for each in tried if home.macro_f1(each.taught(source, teacher, nowhere, 0)) >= kept)
+    enough = (each for each in tried if home.macro_f1(each.taught(source, teacher, nowhere, 0)) >= floor)
     return next(enough, tried[-1])

@@ -41,10 +41,10 @@ def test_home_is_scored_by_macro_f1_over_the_classes_that_are_there() -> None:
 @pytest.mark.parametrize("limit", [0.02, 0.2, 0.5])
 def test_the_least_rehearsal_that_is_enough(pairs: Pairs, heads: tuple[Head, Head], home: Home, limit: float) -> None:
     source, teacher = heads
-    chosen = rehearse_enough(pairs, source, teacher, home, REHEARSALS, limit)
+    chosen = rehearse_enough(pairs, source, teacher, home, REHEARSALS, 1 - limit)
     lost = {}
     for strength in REHEARSALS:
-        alone = rehearse_enough(pairs, source, teacher, home, [strength], 1.0)
+        alone = rehearse_enough(pairs, source, teacher, home, [strength], 0.0)
         lost[strength] = 1 - home.macro_f1(alone.taught(source, teacher, pairs.places[:0], 0))
     assert lost[0.0] > 0.5 > lost[100.0]
     enough = [strength for strength in REHEARSALS if lost[strength] <= limit]
@@ -52,4 +52,4 @@ def test_the_least_rehearsal_that_is_enough(pairs: Pairs, heads: tuple[Head, Hea
 
 
 def test_what_costs_nothing_is_not_rehearsed(pairs: Pairs, heads: tuple[Head, Head], home: Home) -> None:
-    assert rehearse_enough(pairs, heads[0], heads[0], home, REHEARSALS, 0.05).rehearsal == 0.0
+    assert rehearse_enough(pairs, heads[0], heads[0], home, REHEARSALS, 0.95).rehearsal == 0.0
