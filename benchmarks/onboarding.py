@@ -25,8 +25,10 @@ from benchmarks.onboarding_speed import measure_speed
 from outcrop.errors import OutcropError
 from outcrop.learning.adaptation.adapted import adapt_to
 from outcrop.learning.adaptation.curves import Trial, draw_labels, headline, look_at_cells, run_trials
-from outcrop.learning.adaptation.evidence import SOURCE, gather_evidence
+from outcrop.learning.adaptation.evidence import SOURCE, gather_evidence, look_at
+from outcrop.learning.adaptation.heads import fit_logistic
 from outcrop.learning.evaluation import cells_to_score, score_network
+from outcrop.learning.metrics import Scored
 from outcrop.record.formats import plain
 from outcrop.record.provenance import read_commit
 from tasks.workspace import Workspace, find_workspace
@@ -93,6 +95,7 @@ def study(newcomer: Newcomer, workspace: Workspace, draws: int) -> Result:
         "trials": [vars(trial) for trial in trials],
         "home": _home(stage, drawn, evidence),
         "alone": _alone(drawn, evidence, reference, stage),
+        "guide": _guide(drawn, evidence, stage),
         "test_cells": len(reference.labels),
         "test_blocks": len(np.unique(reference.blocks)),
         "draws": draws,
@@ -126,6 +129,21 @@ def _alone(drawn: Any, evidence: Any, reference: Any, stage: Stage) -> list[Resu
     return [vars(trial) for trial in run_trials(evidence, without, reference, params, stage.site.params.seed)]
 
 
+def _guide(drawn: Any, evidence: Any, stage: Stage) -> list[dict[str, float]] | None:
+    """What the teacher itself, with all sensors, makes of every draw; None where it cannot see the site."""
+    if evidence.teacher is None:
+        return None
+    site, strength = stage.site, stage.site.params.onboard.teacher_strength
+    seen = look_at(cells_to_score(site), site, stage.teacher, stage.teacher.network)
+    found = []
+    for places in drawn.draws:
+        support = drawn.support.take(places[:LABELS])
+        head = fit_logistic(support.teacher, support.classes, evidence.teacher, strength)
+        said = head.probabilities(seen.features.astype(np.float64)).astype(np.float32)
+        found.append(_named(headline(Scored(seen.labels, said, seen.blocks))))
+    return found
+
+
 def told(newcomer: Newcomer, found: Result) -> Result:
     """A study as the document tells it."""
     title, asked = TITLES[newcomer.name]
@@ -144,6 +162,8 @@ def told(newcomer: Newcomer, found: Result) -> Result:
         "at": LABELS,
         "curve": curve,
         "home": home,
+        "guide": found["guide"]
+        and {name: _band([each[name] for each in found["guide"]]) for name in ("macro_f1", "accuracy")},
         "alone": {
             "macro_f1": _band([trial.macro_f1 for trial in alone]),
             "accuracy": _band([trial.overall_accuracy for trial in alone]),

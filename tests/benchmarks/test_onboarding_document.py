@@ -34,6 +34,7 @@ def study() -> dict[str, Any]:
         "trials": trials,
         "home": {"before": 0.5, "after": [0.49, 0.5, 0.48, 0.49]},
         "alone": [trial(20, d, way="none") for d in range(DRAWS)],
+        "guide": [{"macro_f1": 0.6, "accuracy": 0.7}] * DRAWS,
         "test_cells": 100,
         "test_blocks": 4,
         "draws": DRAWS,

@@ -135,7 +135,7 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
     if teacher is None:
         return evidence
     guide = site.fabric.to_device(teacher.network).eval()
-    head, said = head_of(guide), _look_at(cells, site, teacher, guide).features.astype(np.float64)
+    head, said = head_of(guide), look_at(cells, site, teacher, guide).features.astype(np.float64)
     alike = np.ones(len(said))
     pairs = {
         name: Pairs(values, said, places, alike, again[name], np.ones(len(again[name])), params.ridge, 0.0, 0.0)
@@ -190,17 +190,18 @@ def has_statistics(network: nn.Module) -> bool:
 
 def known_cells(sources: Material, student: Model, network: nn.Module) -> Seen:
     """The labelled training cells of the sources, as a network sees them."""
-    return _look_at(_labelled_at_home(sources), sources, student, network)
+    return look_at(_labelled_at_home(sources), sources, student, network)
 
 
 def _home(sources: Material, student: Model, network: nn.Module) -> Home:
     """Labelled cells of the sources' validation blocks, at most `KNOWN_CELLS`."""
     cells = thinned(sources.reader, cells_to_score(sources, "val"), KNOWN_CELLS, sources.params.seed)
-    seen = _look_at(cells, sources, student, network)
+    seen = look_at(cells, sources, student, network)
     return Home(seen.features.astype(np.float64), seen.labels.astype(np.intp))
 
 
-def _look_at(cells: CellSet, material: Material, model: Model, network: nn.Module) -> Seen:
+def look_at(cells: CellSet, material: Material, model: Model, network: nn.Module) -> Seen:
+    """Cells of a material through a network that has the inputs of a model."""
     modalities = [entry.modality for entry in model.config.inputs]
     pool = BlockPool(material.reader, modalities, material.params.patches.pool_mb)
     return look(network, sweep(pool, cells, SWEEP_BATCH), modalities, material.fabric.device)
