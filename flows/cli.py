@@ -93,25 +93,34 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every model is trained once a seed.")] = 3,
     changes: Changes = None,
     params: ParamsFile = None,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Tell what each sensor is worth: every rung by every method, against the power and price of its sensors.
 
-    Steps that are current are not repeated; a run that was cut off goes on where it stopped.
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped. Of several workers each
+    has a seed at a time; they change no result.
 
     **Examples**
 
         outcrop compare
 
         outcrop compare --survey data/surveys/neon.yaml --seeds 5
+
+        outcrop compare --workers 3
+
+        outcrop compare --cluster tcp://10.0.0.1:8786
     """
+    shared = choose_workers(runner, workers, cluster)
     asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.compare import run_compare
     from tasks.ladders import ladder_sentences, ladder_table
 
-    show(run_compare(*asked, seeds), as_json, ladder_table, ladder_sentences)
+    show(run_compare(*asked, seeds, shared), as_json, ladder_table, ladder_sentences)
 
 
 @app.command()

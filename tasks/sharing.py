@@ -121,15 +121,15 @@ def _processes(count: int) -> Iterator[Executor]:
     from multiprocessing import get_context
 
     # Spawned, not forked: threads of this process may hold locks.
-    with ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), initializer=end_with_parent) as pool:
         try:
             yield pool
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for work for ever."""
+def end_with_parent() -> None:
+    """Have this worker end when its parent does: one whose parent is killed would work on, and wait for ever."""
     from multiprocessing import parent_process
     from multiprocessing.connection import wait
     from threading import Thread

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,14 @@ def told(bench: Bench, call: Caller) -> Told:
 
 @pytest.fixture(scope="module")
 def bench(pristine_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    made = copy_bench(pristine_bench, tmp_path_factory.mktemp("ladder"))
-    change("params", "distil", "rungs", value=RUNGS)(made)
-    change("params", "search", value=SEARCH)(made)
-    return made
+    return survey_of(copy_bench(pristine_bench, tmp_path_factory.mktemp("ladder")))
+
+
+def survey_of(bench: Bench) -> Bench:
+    """A bench whose survey has three rungs, and little to search."""
+    change("params", "distil", "rungs", value=RUNGS)(bench)
+    change("params", "search", value=SEARCH)(bench)
+    return bench
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,21 @@ def test_the_page_needs_nothing_from_elsewhere(compared: dict[str, Any]) -> None
     assert not re.search(r"""(?:src|href)=["']?https?:""", page)
     kept = {path.name for path in Path(compared["folder"]).iterdir()}
     assert kept == {"ladder.json", "comparison.html", "power.png", "retention.png", "attention.png"}
+
+
+def test_workers_change_nothing_of_a_comparison(
+    pristine_bench: Bench, call: Caller, tmp_path: Path, compared: dict[str, Any]
+) -> None:
+    """Trained anew by two processes, a seed each: the same to the last digit, every run in MLflow under its seed's."""
+    apart = survey_of(copy_bench(pristine_bench, tmp_path))
+    told = call.told(apart, "compare", "--seeds", "2", "--workers", "2")
+    own = ("run_id", "report", "folder")
+    assert {**told, **dict.fromkeys(own)} == {**compared, **dict.fromkeys(own)}
+    client = mlflow.MlflowClient(f"sqlite:///{apart.root / '.outcrop' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_run(told["run_id"]).info.experiment_id], max_results=500)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    names = Counter(run.info.run_name for run in runs)
+    assert names["compare tiny"] == 3 and names["score"] == names["teacher all"] == 2 and names["compare"] == 1
 
 
 def test_retraining_takes_up_what_was_compared(told: Told, compared: dict[str, Any]) -> None:
