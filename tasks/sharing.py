@@ -51,9 +51,11 @@ def dask_client(workers: Workers) -> Iterator[Any]:
 
     Raises
     ------
-    WorkspaceError : Dask is not installed, or no cluster with a worker answers.
+    WorkspaceError : Dask is not installed, or no cluster with a worker answers, or lets us in.
     """
     distributed = require("distributed")
+    if workers.cluster:
+        _require_certificates(distributed, workers.cluster)
     with ExitStack() as stack:
         try:
             cluster = workers.cluster or stack.enter_context(distributed.LocalCluster(n_workers=workers.count, **LOCAL))
@@ -66,6 +68,17 @@ def dask_client(workers: Workers) -> Iterator[Any]:
                 remedy="start `dask scheduler` and `dask worker`, or name another address",
             ) from cause
         yield client
+
+
+def _require_certificates(distributed: Any, address: str) -> None:
+    """Dask itself only says what its sockets lack, and takes a minute over it."""
+    settings = distributed.Security().get_connection_args("client")
+    if not settings["ssl_context"] if address.startswith("tls://") else settings["require_encryption"]:
+        raise WorkspaceError(
+            "Dask's settings of certificates do not fit the cluster's address",
+            where=address,
+            remedy="name certificates and a tls:// address, or neither: see docs/operations.md",
+        )
 
 
 def share_out(workers: Workers, work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
