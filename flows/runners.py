@@ -8,7 +8,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from tasks.progress import Progress, hush
 from tasks.sharing import LOCAL, dask_client, end_with_parent, require
@@ -47,7 +46,7 @@ def on_workers(workers: Workers, work: Callable[[Part], Result], parts: Sequence
 
     threads = torch.get_num_threads()
     with Progress(title, len(parts)) as bar:
-        futures = [run_part.submit(quote(work), quote(part), threads) for part in parts]
+        futures = [run_part.submit(work, part, threads) for part in parts]
         for future in as_completed(futures):
             future.result()
             bar.advance()
@@ -55,7 +54,7 @@ def on_workers(workers: Workers, work: Callable[[Part], Result], parts: Sequence
 
 
 @task(name="part", cache_policy=NO_CACHE)
-def run_part(work: Callable[[Part], Result], part: Part, threads: int) -> Result:
+def run_part(work: Any, part: Any, threads: int) -> Any:
     """One part, in a worker."""
     import torch
 
