@@ -20,7 +20,10 @@ def as_told(failure: Exception) -> OutcropError | None:
     if isinstance(failure, OSError) and is_for_a_person(failure):
         reason = (failure.strerror or str(failure)).lower()
         return WorkspaceError(reason, where=failure.filename, remedy=f"check free space and permissions, {AGAIN}")
-    tracking = sys.modules.get("tasks.tracking")  # seconds to import, and where it was not, it has not failed
+    # Both take long to import, and what was not imported has not failed.
+    tracking, httpx = sys.modules.get("tasks.tracking"), sys.modules.get("httpx")
+    if httpx is not None and isinstance(failure, httpx.TransportError):
+        return WorkspaceError(f"the Prefect server does not answer: {failure}", remedy=f"see that it runs, {AGAIN}")
     if tracking is not None and tracking.is_passing(failure):
         reason = (str(failure).splitlines() or ["it does not say why"])[0]
         return WorkspaceError(f"MLflow's store does not work: {reason}", remedy=f"see that it answers, {AGAIN}")

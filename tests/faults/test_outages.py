@@ -4,6 +4,7 @@ import errno
 import re
 from typing import Any
 
+import httpx
 import pytest
 from benches import Bench, Caller
 from mlflow.exceptions import MlflowException
@@ -84,6 +85,7 @@ def test_what_a_person_must_mend_is_one_sentence_and_nothing_is_lost(
     [
         (OSError(errno.EROFS, "Read-only file system"), "read-only file system; check free space and permissions"),
         (PermissionError(errno.EACCES, "Permission denied", "a.json"), r"permission denied \(a.json\); check"),
+        (httpx.ConnectError("connection refused"), "the Prefect server does not answer: connection refused; see that"),
         (GONE, "MLflow's store does not work: .*connection refused; see that it answers"),
     ],
 )
