@@ -1,7 +1,8 @@
-"""What stops a command from outside, told in one sentence: a full disk, forbidden files, a store that is gone."""
+"""What stops a command from outside, told in one sentence: a full disk, forbidden files, stores or workers gone."""
 
 import errno
 import sys
+from concurrent.futures import BrokenExecutor
 
 from outcrop.errors import OutcropError, WorkspaceError
 
@@ -20,8 +21,10 @@ def as_told(failure: Exception) -> OutcropError | None:
     if isinstance(failure, OSError) and is_for_a_person(failure):
         reason = (failure.strerror or str(failure)).lower()
         return WorkspaceError(reason, where=failure.filename, remedy=f"check free space and permissions, {AGAIN}")
-    # Both take long to import, and what was not imported has not failed.
-    tracking, httpx = sys.modules.get("tasks.tracking"), sys.modules.get("httpx")
+    # They take long to import, and what was not imported has not failed.
+    tracking, httpx, dask = (sys.modules.get(name) for name in ("tasks.tracking", "httpx", "distributed"))
+    if isinstance(failure, BrokenExecutor) or (dask is not None and isinstance(failure, dask.KilledWorker)):
+        return WorkspaceError("a worker ended before its work", remedy=f"give them more memory or start fewer, {AGAIN}")
     if httpx is not None and isinstance(failure, httpx.TransportError):
         return WorkspaceError(f"the Prefect server does not answer: {failure}", remedy=f"see that it runs, {AGAIN}")
     if tracking is not None and tracking.is_passing(failure):

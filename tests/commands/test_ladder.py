@@ -98,8 +98,13 @@ def test_workers_take_up_what_was_compared(bench: Bench, told: Told, compared: d
 def test_workers_that_train_change_nothing(
     pristine_bench: Bench, call: Caller, tmp_path: Path, compared: dict[str, Any]
 ) -> None:
-    """Two processes, a seed each: the same to the last digit, and every run in MLflow under that of its seed."""
+    """Two processes, a seed each, of which one is killed first: the same to the last digit, and every run in MLflow."""
     apart = survey_of(copy_bench(pristine_bench, tmp_path))
+    checkpoints = apart.root / ".outcrop" / "work" / "checkpoints"
+    with killing_a_worker(lambda: any(checkpoints.glob("*.safetensors"))) as watched:
+        said = call(apart, "compare", "--seeds", "2", "--workers", "2", "--survey", str(apart.survey))
+    assert watched.killed and said.code == 2
+    assert said.err.splitlines()[-1].startswith("outcrop: a worker ended before its work;")
     told = call.told(apart, "compare", "--seeds", "2", "--workers", "2")
     assert facts(told) == facts(compared)
     client = mlflow.MlflowClient(f"sqlite:///{apart.root / '.outcrop' / 'mlflow.db'}")

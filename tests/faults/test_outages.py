@@ -2,6 +2,7 @@
 
 import errno
 import re
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import httpx
@@ -86,6 +87,10 @@ def test_what_a_person_must_mend_is_one_sentence_and_nothing_is_lost(
         (OSError(errno.EROFS, "Read-only file system"), "read-only file system; check free space and permissions"),
         (PermissionError(errno.EACCES, "Permission denied", "a.json"), r"permission denied \(a.json\); check"),
         (httpx.ConnectError("connection refused"), "the Prefect server does not answer: connection refused; see that"),
+        (
+            BrokenProcessPool("terminated abruptly"),
+            "a worker ended before its work; give them more memory or start fewer",
+        ),
         (GONE, "MLflow's store does not work: .*connection refused; see that it answers"),
     ],
 )
