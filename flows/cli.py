@@ -33,6 +33,7 @@ from flows.services import app as services_app
 from flows.sites import app as sites_app
 from flows.watching import cameras, monitor
 from outcrop.errors import OutcropError
+from tasks.faults import as_told
 from tasks.workers import choose_workers
 from tasks.workspace import find_workspace
 
@@ -51,12 +52,15 @@ def main() -> None:
     logging.getLogger("rasterio").addHandler(logging.NullHandler())
     try:
         app()
-    except OutcropError as error:
-        print(f"outcrop: {error}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         print("outcrop: interrupted; run the command again to go on from here", file=sys.stderr)
         sys.exit(130)
+    except Exception as failure:
+        error = failure if isinstance(failure, OutcropError) else as_told(failure)
+        if error is None:
+            raise
+        print(f"outcrop: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command()
@@ -64,12 +68,16 @@ def retrain(
     survey: Survey = None,
     changes: Changes = None,
     params: ParamsFile = None,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Validate the data, train teacher, control and student, measure them, register them, write the report.
 
-    Steps that are current are not repeated; a run that was cut off goes on where it stopped.
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped. Workers run the trials of
+    a search, where there is one.
 
     **Examples**
 
@@ -78,13 +86,16 @@ def retrain(
         outcrop retrain --survey data/surveys/mars.yaml --json
 
         outcrop retrain --set seed=8 --set train.samples=4096
+
+        outcrop retrain --set search.enabled=true --workers 2
     """
+    shared = choose_workers(runner, workers, cluster)
     asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.retrain import run_retrain
     from tasks.summary import results_table, sentences
 
-    show(run_retrain(*asked), as_json, results_table, sentences)
+    show(run_retrain(*asked, shared), as_json, results_table, sentences)
 
 
 @app.command()
@@ -93,25 +104,34 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every model is trained once a seed.")] = 3,
     changes: Changes = None,
     params: ParamsFile = None,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Tell what each sensor is worth: every rung by every method, against the power and price of its sensors.
 
-    Steps that are current are not repeated; a run that was cut off goes on where it stopped.
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped. Of several workers each
+    has a seed at a time; they change no result.
 
     **Examples**
 
         outcrop compare
 
         outcrop compare --survey data/surveys/neon.yaml --seeds 5
+
+        outcrop compare --workers 3
+
+        outcrop compare --cluster tcp://10.0.0.1:8786
     """
+    shared = choose_workers(runner, workers, cluster)
     asked = given(where, survey, params, changes)
     with server_coming_up():
         from flows.compare import run_compare
     from tasks.ladders import ladder_sentences, ladder_table
 
-    show(run_compare(*asked, seeds), as_json, ladder_table, ladder_sentences)
+    show(run_compare(*asked, seeds, shared), as_json, ladder_table, ladder_sentences)
 
 
 @app.command()

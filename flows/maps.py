@@ -74,7 +74,9 @@ def export(
 
 def map_scene(
     model: Annotated[str, typer.Argument(help="Folder of an export; or a model, as for `outcrop export`.")],
-    scene: Annotated[Path, typer.Argument(help="STAC item of a scene, or a GeoTIFF with the model's only modality.")],
+    scenes: Annotated[
+        list[Path], typer.Argument(help="STAC items of scenes, or GeoTIFFs with the model's only modality.")
+    ],
     output: Folder,
     precision: Annotated[Precision, typer.Option(help="Which of an export's graphs to use.")] = Precision.fp32,
     probabilities: Annotated[
@@ -97,7 +99,8 @@ def map_scene(
 ) -> None:
     """Map a scene: the class of every base cell, how sure the model is, and where the ground is new to it.
 
-    A map that was cut off goes on where it stopped. Neither memory, threads nor workers change what it holds.
+    A map that was cut off goes on where it stopped. Neither memory, threads nor workers change what it holds. Of one
+    scene, workers map windows; of several, each maps a scene, and the folder to write holds a map of each.
 
     **Examples**
 
@@ -107,11 +110,13 @@ def map_scene(
 
         outcrop map exports/student mosaic.tif -o maps/mosaic --workers 4
 
+        outcrop map exports/student data/sites/*/year-0/year-0.json -o maps --workers 4
+
         outcrop map exports/student mosaic.tif -o maps/mosaic --cluster tcp://10.0.0.1:8786
 
         outcrop map simulated-teacher data/sites/oman/year-0/year-0.json -o maps/oman-teacher
     """
-    from tasks.map import map_one
+    from tasks.map import map_one, map_several
     from tasks.orders import Manner, parse_bands, parse_megabytes
 
     shared = choose_workers(runner, workers, cluster)
@@ -123,7 +128,14 @@ def map_scene(
         threads=threads or (os.cpu_count() or 1 if shared.runner is Runner.threads else 1),
         workers=shared,
     )
-    made = map_one(model, scene, output.resolve(), manner, where)
+    if len(scenes) > 1:
+        maps = map_several(model, scenes, output.resolve(), manner, where)
+        if as_json:
+            show_json({"maps": maps})
+        else:
+            print(*(_summary(made) for made in maps), sep="\n")
+        return
+    made = map_one(model, scenes[0], output.resolve(), manner, where)
     if as_json:
         show_json(made)
         return
@@ -134,6 +146,12 @@ def map_scene(
     if "unfamiliar" in made:
         print(f"not like the training data: {made['unfamiliar']:.1%}")
     print(f"map: {made['map']}")
+
+
+def _summary(made: dict[str, Any]) -> str:
+    """One line of one map among several."""
+    most = max(made["classes"], key=made["classes"].__getitem__)
+    return f"{made['map']}  {made['mapped']} of {made['cells']} cells mapped, most of them {most}"
 
 
 def bench(

@@ -12,29 +12,43 @@ from prefect import flow
 from flows.adaptations import adapt_everywhere
 from flows.chain import Chain
 from flows.openings import alone, open_survey
+from flows.runners import task_runner
 from flows.search import find
+from outcrop.errors import ParamsError
 from outcrop.learning.rungs import Rung
+from outcrop.survey.surveys import load_survey
 from tasks import choose, evaluate, forest, promote, register, report
 from tasks.choose import read_choice
 from tasks.jobs import open_job
 from tasks.keeping import search_behind
 from tasks.steps import Reference
 from tasks.summary import summarise
+from tasks.workers import ALONE, Workers
 from tasks.workspace import Workspace
 
 #: The task modules whose code decides what a retraining gives.
 STEPS = ("validate", "teacher", "control", "guide", "search", "distil", "choose", "forest", "evaluate", "report")
 
 
-def run_retrain(workspace: Workspace, survey: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Retrain a survey, one run of it at a time; ``overrides`` are parameters that differ this once.
+def run_retrain(
+    workspace: Workspace, survey: Path, overrides: Mapping[str, Any], workers: Workers = ALONE
+) -> dict[str, Any]:
+    """Retrain a survey, one run of it at a time.
+
+    Parameters
+    ----------
+    overrides : parameters that differ this once
+    workers : who runs the trials of a search
 
     Raises
     ------
     WorkspaceError : another run of the survey is under way.
+    ParamsError : there are workers, but no search.
     """
+    if workers != ALONE and not load_survey(survey, workspace.params, overrides)[1].search.enabled:
+        raise ParamsError("only a search is shared out", where="--workers", remedy="add --set search.enabled=true")
     with alone(workspace, survey, overrides):
-        return retrain(workspace.root, survey, overrides)
+        return retrain.with_options(task_runner=task_runner(workers))(workspace.root, survey, overrides)
 
 
 @flow(name="retrain", validate_parameters=False)

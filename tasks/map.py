@@ -7,8 +7,9 @@ Nothing here imports a workflow tool, and of an export not even torch: that is w
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from platform import node
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from outcrop.errors import WorkspaceError
+from outcrop.errors import ParamsError, WorkspaceError
 from outcrop.field.journals import Journal, packed
 from outcrop.field.mapping import CLASS, NODATA, UNFAMILIAR, blocks_left, map_scene, map_windows
 from outcrop.field.predictors import Predictor
@@ -27,9 +28,9 @@ from outcrop.field.windows import plan_windows
 from outcrop.survey.blocks import Tile
 from outcrop.survey.staging import staged
 from tasks.orders import Manner, Opened, Order, open_order
-from tasks.progress import Progress, say
+from tasks.progress import Progress, hush, say
 from tasks.sharing import share_out
-from tasks.workers import Runner
+from tasks.workers import ALONE, Runner
 from tasks.workspace import workspace_around
 
 BLOCKS, PLAN = "blocks", "plan"
@@ -58,6 +59,43 @@ def map_one(model: str, scene_path: Path, output: Path, manner: Manner, where: P
     told = {"scene": scene.name, **lineage, **summary}
     record = _record(where, lineage["outcrop:model"], scene_path, output, told)
     return {"map": str(output), **told, "seconds": round(seconds, 2), "record": record}
+
+
+def map_several(model: str, scenes: Sequence[Path], output: Path, manner: Manner, where: Path) -> list[dict[str, Any]]:
+    """Map scenes into folders of ``output``, in which they are named after them; each of several workers has a scene.
+
+    Raises
+    ------
+    ParamsError : two maps would have the same name.
+    """
+    alone = replace(manner, workers=ALONE)
+    orders = {output / map_name(scene): Order.of(model, scene, alone, where) for scene in scenes}
+    if len(orders) < len(scenes):
+        raise ParamsError("two of the scenes have the same name", where=output, remedy="map them one by one")
+    if manner.workers.runner is Runner.threads:
+        return [_map_into(part) for part in orders.items()]
+    with Progress("Mapping scenes", len(orders)) as bar:
+        made = {}
+        for told in share_out(manner.workers, _map_apart, list(orders.items())):
+            made[told["map"]] = told
+            bar.advance()
+    return [made[str(folder)] for folder in orders]
+
+
+def map_name(scene: Path) -> str:
+    """``oman-year-0`` of that site's scene, the name of a raster."""
+    return f"{scene.resolve().parent.parent.name}-{scene.stem}" if scene.suffix == ".json" else scene.stem
+
+
+def _map_into(part: tuple[Path, Order]) -> dict[str, Any]:
+    folder, order = part
+    return map_one(order.model, order.scene, folder, order.manner, order.where)
+
+
+def _map_apart(part: tuple[Path, Order]) -> dict[str, Any]:
+    """Map a scene in a worker."""
+    hush()
+    return _map_into(part)
 
 
 def _check_scene(where: Path, path: Path, scene: MapScene) -> None:

@@ -16,6 +16,11 @@ def say(text: str) -> None:
     CONSOLE.print(text)
 
 
+def hush() -> None:
+    """Say nothing from now on: what one of several workers says would mix with what the others do."""
+    CONSOLE.quiet = True
+
+
 class Progress:
     """One bar: ``total`` units of work, with a note beside it."""
 

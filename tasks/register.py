@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.decide import read_decision
 from tasks.jobs import Job
 from tasks.learning import model_digest, read_model_uri
 from tasks.records import record_of
-from tasks.steps import Reference
+from tasks.steps import Reference, uncached
 
 
 @dataclass(frozen=True)
@@ -22,13 +19,13 @@ class Registered:
     digest: str
 
 
-@task(name="register", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+@uncached("register")
 def register(job: Job, models: Mapping[str, Reference]) -> list[Registered]:
     """Register each model as `<survey>-<role>`; one that has a version already keeps it."""
     return [_register(job, role, made) for role, made in models.items()]
 
 
-@task(name="register-adapted", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=2)
+@uncached("register-adapted")
 def register_adapted(job: Job, site: str, adapted: Reference, decided: Reference) -> str | None:
     """Register a student that was adapted to a site as `<survey>-student-<site>`; None where it was not adopted."""
     if read_decision(decided, job)["outcome"] != "adopt":

@@ -51,9 +51,11 @@ def dask_client(workers: Workers) -> Iterator[Any]:
 
     Raises
     ------
-    WorkspaceError : Dask is not installed, or no cluster with a worker answers.
+    WorkspaceError : Dask is not installed, or no cluster with a worker answers, or lets us in.
     """
     distributed = require("distributed")
+    if workers.cluster:
+        _require_certificates(distributed, workers.cluster)
     with ExitStack() as stack:
         try:
             cluster = workers.cluster or stack.enter_context(distributed.LocalCluster(n_workers=workers.count, **LOCAL))
@@ -66,6 +68,17 @@ def dask_client(workers: Workers) -> Iterator[Any]:
                 remedy="start `dask scheduler` and `dask worker`, or name another address",
             ) from cause
         yield client
+
+
+def _require_certificates(distributed: Any, address: str) -> None:
+    """Dask itself only says what its sockets lack, and takes a minute over it."""
+    settings = distributed.Security().get_connection_args("client")
+    if not settings["ssl_context"] if address.startswith("tls://") else settings["require_encryption"]:
+        raise WorkspaceError(
+            "Dask's settings of certificates do not fit the cluster's address",
+            where=address,
+            remedy="name certificates and a tls:// address, or neither: see docs/operations.md",
+        )
 
 
 def share_out(workers: Workers, work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
@@ -121,15 +134,15 @@ def _processes(count: int) -> Iterator[Executor]:
     from multiprocessing import get_context
 
     # Spawned, not forked: threads of this process may hold locks.
-    with ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), initializer=end_with_parent) as pool:
         try:
             yield pool
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for work for ever."""
+def end_with_parent() -> None:
+    """Have this worker end when its parent does: one whose parent is killed would work on, and wait for ever."""
     from multiprocessing import parent_process
     from multiprocessing.connection import wait
     from threading import Thread

@@ -23,6 +23,7 @@ from prefect.utilities.annotations import quote
 from outcrop.learning.devices import device_kind
 from outcrop.record.digests import digest_file, digest_folder
 from outcrop.record.provenance import code_digest
+from tasks.faults import is_for_a_person
 from tasks.jobs import Job
 from tasks.tracking import is_passing
 from tasks.workspace import Workspace
@@ -79,12 +80,13 @@ def _by_key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """A busy database or disk may answer the next time; what a person must mend will not mend itself."""
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, OSError) or is_passing(failure)
+    return is_passing(failure) or (isinstance(failure, OSError) and not is_for_a_person(failure))
 
 
+#: A server that is started again is gone for about a minute.
 RETRIED: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": [2, 10],
+    "retries": 3,
+    "retry_delay_seconds": [2, 10, 60],
     "retry_condition_fn": _worth_retrying,
 }
 

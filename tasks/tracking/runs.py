@@ -143,7 +143,10 @@ class Tracker:
         return StepRun(self.client, run_id)
 
     def holds(self, run_id: str) -> bool:
-        """Whether the store still has a run, and the files of the models that it logged."""
+        """Whether the store still has a run, and the files of the models that it logged.
+
+        A store that does not answer raises: to take that for no would train everything again.
+        """
         try:
             outputs = self.client.get_run(run_id).outputs
             logged = outputs.model_outputs if outputs else []
@@ -153,7 +156,9 @@ class Tracker:
                 )
                 for each in logged
             )
-        except MlflowException:
+        except MlflowException as failure:
+            if is_passing(failure):
+                raise
             return False
 
     def origin(self, run_id: str) -> Commit:

@@ -159,4 +159,9 @@ def test_a_cluster_that_does_not_answer_is_told(
     said = serverless_call(trained[0], *words, "--cluster", "tcp://127.0.0.1:1")
     assert said.code == 2 and "Traceback" not in said.err
     assert "no Dask cluster with a worker answers (tcp://127.0.0.1:1)" in said.err
+    said = serverless_call(trained[0], *words, "--cluster", "tls://127.0.0.1:1")
+    assert (
+        said.code == 2
+        and "Dask's settings of certificates do not fit the cluster's address (tls://127.0.0.1:1)" in said.err
+    )
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,9 @@
 """`outcrop compare` and `outcrop search` through their real commands, on a survey of seconds."""
 
 import re
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,10 +45,14 @@ def told(bench: Bench, call: Caller) -> Told:
 
 @pytest.fixture(scope="module")
 def bench(pristine_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    made = copy_bench(pristine_bench, tmp_path_factory.mktemp("ladder"))
-    change("params", "distil", "rungs", value=RUNGS)(made)
-    change("params", "search", value=SEARCH)(made)
-    return made
+    return survey_of(copy_bench(pristine_bench, tmp_path_factory.mktemp("ladder")))
+
+
+def survey_of(bench: Bench) -> Bench:
+    """A bench whose survey has three rungs, and little to search."""
+    change("params", "distil", "rungs", value=RUNGS)(bench)
+    change("params", "search", value=SEARCH)(bench)
+    return bench
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,38 @@ def test_the_page_needs_nothing_from_elsewhere(compared: dict[str, Any]) -> None
     assert kept == {"ladder.json", "comparison.html", "power.png", "retention.png", "attention.png"}
 
 
+def facts(compared: dict[str, Any]) -> dict[str, Any]:
+    """All that does not name the run."""
+    return {name: value for name, value in compared.items() if name not in ("run_id", "report", "folder")}
+
+
+def test_workers_take_up_what_was_compared(bench: Bench, told: Told, compared: dict[str, Any]) -> None:
+    for scores in (bench.root / ".outcrop" / "steps").glob("score-*"):
+        shutil.rmtree(scores)
+    assert facts(told("compare", "--seeds", "2", "--workers", "2")) == facts(compared)
+
+
+@pytest.mark.services
+@pytest.mark.timeout(1800)
+def test_workers_that_train_change_nothing(
+    pristine_bench: Bench, call: Caller, tmp_path: Path, compared: dict[str, Any]
+) -> None:
+    """Two processes, a seed each, of which one is killed first: the same to the last digit, and every run in MLflow."""
+    apart = survey_of(copy_bench(pristine_bench, tmp_path))
+    checkpoints = apart.root / ".outcrop" / "work" / "checkpoints"
+    with killing_a_worker(lambda: any(checkpoints.glob("*.safetensors"))) as watched:
+        said = call(apart, "compare", "--seeds", "2", "--workers", "2", "--survey", str(apart.survey))
+    assert watched.killed and said.code == 2
+    assert said.err.splitlines()[-1].startswith("outcrop: a worker ended before its work;")
+    told = call.told(apart, "compare", "--seeds", "2", "--workers", "2")
+    assert facts(told) == facts(compared)
+    client = mlflow.MlflowClient(f"sqlite:///{apart.root / '.outcrop' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_run(told["run_id"]).info.experiment_id], max_results=500)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    names = Counter(run.info.run_name for run in runs)
+    assert names["compare tiny"] == names["score"] == names["teacher all"] == 2 and names["distil rgb"] == 8
+
+
 def test_retraining_takes_up_what_was_compared(told: Told, compared: dict[str, Any]) -> None:
     """The chain's models of the first seed are those of a retraining."""
     result = told("retrain")
@@ -96,7 +134,7 @@ def test_a_search_writes_parameters_that_a_retraining_takes(bench: Bench, told: 
     changes = yaml.safe_load(Path(searched["params_file"]).read_text())
     assert changes == ({} if searched["found_by"] == "defaults" else searched["winner"])
     result = told("retrain", "--params", searched["params_file"])
-    within = told("retrain", "--set", "search.enabled=true")
+    within = told("retrain", "--set", "search.enabled=true", "--runner", "processes")
     assert within["distilled"]["macro_f1"] == result["distilled"]["macro_f1"]
     assert within["control"]["macro_f1"] == result["control"]["macro_f1"]
     assert within["search"] == {"winner": searched["winner"], "found_by": searched["found_by"]}
@@ -153,6 +191,7 @@ def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any])
         (("search", "--set", "search.space={distil.rungs: {low: 1, high: 2, scale: log}}"), "distil.rungs"),
         (("search", "--set", "search.population=2"), "search.population"),
         (("retrain", "--params", "nowhere.yaml"), "nowhere.yaml"),
+        (("retrain", "--workers", "2"), "only a search is shared out"),
         (("search", "--runner", "threads", "--workers", "2"), "threads are one worker"),
         (("search", "--cluster", "tcp://127.0.0.1:1", "--workers", "2"), "has the workers it has"),
         (("compare", "--set", "distil.rungs=[all, [radar]]"), "`radar` of a rung"),

@@ -17,6 +17,7 @@ from pystac.extensions.mlm import MLMExtension
 
 from outcrop.errors import DataError
 from outcrop.field import exports
+from outcrop.record.digests import digest_folder
 from tasks import map as mapping
 from tasks.records import archive_of
 from tasks.workspace import Workspace
@@ -86,9 +87,26 @@ def test_mapping_an_export_needs_neither_torch_nor_a_workflow_tool(
         [sys.executable, "-c", code], cwd=tmp_path, env=bench.environment, capture_output=True, text=True, check=True
     )
     told, modules = done.stdout.splitlines()
-    assert not {"torch", "prefect", "mlflow", "dvc", "great_expectations", "lightning_fabric"} & set(modules.split())
+    heavy = {"torch", "prefect", "mlflow", "dvc", "great_expectations", "lightning_fabric", "dask", "distributed"}
+    assert not heavy & set(modules.split())
     assert json.loads(told)["mapped"] == (values_of(tmp_path / "map") < 255).sum() > 0
     assert not list(tmp_path.glob(".*"))
+
+
+def test_several_scenes_are_mapped_side_by_side_as_one_by_one(
+    exported: tuple[Path, dict[str, Any]], trained: Trained, serverless_call: Caller, tmp_path: Path
+) -> None:
+    bench, _ = trained
+    scenes = {"north-first": scene_of(bench), "rgb": bench.tiny.raw / "first" / "rgb.tif"}
+    for name, scene in scenes.items():
+        assert serverless_call(bench, "map", str(exported[0]), str(scene), "-o", str(tmp_path / "one" / name)).code == 0
+    words = ["map", str(exported[0]), *map(str, scenes.values()), "-o", str(tmp_path / "many"), "--workers", "2"]
+    said = serverless_call(bench, *words, "--json")
+    assert said.code == 0, said.err
+    assert [Path(each["map"]).name for each in json.loads(said.out)["maps"]] == list(scenes)
+    assert digest_folder(tmp_path / "many") == digest_folder(tmp_path / "one")
+    said = serverless_call(bench, *words[:3], *words[2:])
+    assert said.code == 2 and "two of the scenes have the same name" in said.err
 
 
 def test_an_export_maps_as_its_model_does(
