@@ -36,7 +36,7 @@ from tasks.workspace import ENVIRONMENT, Workspace  # noqa: E402
 
 #: What a database says that lets one writer in at a time, and how a log tells a failure.
 LOCKED = re.compile(r"database (table )?is locked", re.IGNORECASE)
-#: What Prefect's client notes, told to, of a request that it sends again: the status of the answer, or what came instead.
+#: What Prefect's client notes, if told to, of a request that it sends again: the answer's status, or what came instead.
 AGAIN = re.compile(r"Received response with retryable status code (\d+)|^httpx\.(\w+)", re.MULTILINE)
 NOTES = {"PREFECT_LOGGING_LOGGERS_PREFECT_CLIENT_LEVEL": "DEBUG"}
 #: The day on which every site is looked at.
