@@ -26,21 +26,24 @@ from tasks.workspace import Workspace
 
 FOOTPRINT = 9
 #: Pixels a side of the mosaic.
-SIDE, SMOKE_SIDE = 20_000, 2600
+SIDE, SMOKE_SIDE = 16_000, 2600
 WORKERS = (1, 2)
 TARGETS = (
     Target("mapping.ratio", "mapping: two workers / one", low=1.7, shown="{:.2f}"),
     Target("search.ratio", "search: two workers / one", low=1.7, shown="{:.2f}"),
 )
-#: A search of few generations, with training as long as by default; in its smoke form a few short trials.
-FULL: dict[str, Any] = {"search": {"iterations": 1, "repeats": 0, "promote": 1}}
+#: A search of two generations, whose guides need not know much; in its smoke form a few short trials.
+FULL: dict[str, Any] = {
+    "train": {"epochs": {"teacher": 2, "assistant": 2}},
+    "search": {"iterations": 1, "repeats": 0, "promote": 1, "seeds": 1, "fidelity": 0.5},
+}
 SMOKE: dict[str, Any] = {
     "train": {"epochs": {"teacher": 2, "assistant": 2, "student": 2}, "samples": 256},
     "simulate": {"size": 96},
     "search": {"population": 5, "iterations": 1, "repeats": 0, "seeds": 1, "promote": 1},
 }
 #: What trains the guides of a search, and is over soon after.
-BRIEF = ("search.population=5", "search.fidelity=0.05", "search.seeds=1")
+BRIEF = ("search.population=5", "search.fidelity=0.05")
 Result = dict[str, Any]
 
 
