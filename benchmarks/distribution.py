@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tasks.workspace import Workspace
 
 FOOTPRINT = 9
 #: Pixels a side of the mosaic.
-SIDE, SMOKE_SIDE = 16_000, 2600
+SIDE, SMOKE_SIDE = 24_000, 2600
 WORKERS = (1, 2)
 TARGETS = (
     Target("mapping.ratio", "mapping: two workers / one", low=1.7, shown="{:.2f}"),
@@ -34,8 +35,8 @@ TARGETS = (
 )
 #: A search of two generations, whose guides need not know much; in its smoke form a few short trials.
 FULL: dict[str, Any] = {
-    "train": {"epochs": {"teacher": 2, "assistant": 2}},
-    "search": {"iterations": 1, "repeats": 0, "promote": 1, "seeds": 1, "fidelity": 0.5},
+    "train": {"epochs": {"teacher": 2, "assistant": 2, "student": 10}},
+    "search": {"population": 6, "iterations": 1, "repeats": 0, "promote": 1, "seeds": 1},
 }
 SMOKE: dict[str, Any] = {
     "train": {"epochs": {"teacher": 2, "assistant": 2, "student": 2}, "samples": 256},
@@ -126,11 +127,14 @@ def main() -> None:
         workspace = prepare(asked.folder or Path(name) / "workspace", side=side, smoke=asked.smoke)
         if asked.prepare:
             return
-        found = json.dumps({"mapping": measure_mapping(workspace, side), "search": measure_search(workspace)})
-    if asked.output:
-        write_whole(asked.output, found, "figures")
-    else:
-        print(found)
+        found = json.loads(asked.output.read_text()) if asked.output and asked.output.is_file() else {}
+        parts = {"mapping": partial(measure_mapping, workspace, side), "search": partial(measure_search, workspace)}
+        for part, measure in parts.items():
+            found[part] = found.get(part) or measure()
+            if asked.output:
+                write_whole(asked.output, json.dumps(found, indent=1), "figures")
+    if not asked.output:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

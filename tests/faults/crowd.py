@@ -8,6 +8,7 @@ one JSON object; exit code 1 where a run failed or something is missing.
 """
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
@@ -127,8 +129,10 @@ def main(flows: int, on_postgres: bool, output: Path | None) -> int:
         log = running.enter_context(one_server(folder, database))
         sites = [site for site in bench.tiny.entries["sites"] if site != "north"]
         struck(bench, ["retrain", "--survey", str(bench.survey), "--json"], None, folder / "retrain")
-        os.environ.update(bench.servers)
+        os.environ.update(bench.servers | NOTES)
         bench.servers |= NOTES
+        import_module("flows.monitor")  # once, not by each of them: memory
+        gc.freeze()  # nor shall the collector of each write to it
         herd = monitor_all(bench, sites, folder)
         said = "".join(path.read_text(errors="replace") for path in [log, *folder.glob("*.err")])
         told = {
