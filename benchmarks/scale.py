@@ -27,9 +27,12 @@ from outcrop.record.drafts import write_whole
 from tasks.workspace import Workspace
 
 DOCUMENT = PROJECT / "docs" / "scale.md"
-DAY, HOUR, GIGA = 86_400.0, 3600.0, 1e9
+HOUR, YEAR, GIGA = 3600.0, 365 * 86_400.0, 1e9
 #: Cores of the machines that are counted, and bytes a second of the network to the storage: 1 Gbit/s.
 CORES, NETWORK = 16, 125e6
+SERVER = "the Prefect server's recording of tasks"
+#: Bytes of a map, a base cell: three layers of one byte, and a third of that for overviews; compressed, it is less.
+MAP_BYTES = 4.0
 #: Cells a side of the simulated site whose files are weighed, and the place.
 SIDE, PLACE = 256, "iceland"
 #: Sizes at which speeds are measured where `benchmarks.performance` has not kept them at full size.
@@ -53,27 +56,32 @@ class ThousandSites:
 
 @dataclass(frozen=True)
 class Wide:
-    """RGB of a million square kilometres at 1 m, mapped once, from mosaics as large as the one that was measured."""
+    """RGB of a million square kilometres, mapped once, from mosaics as large as the one that was measured.
+
+    A base cell is as many pixels a side as in the simulated survey.
+    """
 
     km2: float = 1e6
     pixel_m: float = 1.0
-    days: float = 30.0
 
 
-THOUSAND_SITES, WIDE = ThousandSites(), Wide()
+THOUSAND_SITES = ThousandSites()
+#: Photographs of 1 m; and those of which maps of 1 m are made.
+WIDE = (Wide(), Wide(pixel_m=0.25))
 
 
 @dataclass(frozen=True)
 class Rates:
     """What was measured, of one busy core of this machine where nothing else is said.
 
-    ``pixels`` of RGB a second, from files to map; ``map_bytes`` and ``rgb_bytes`` a pixel; ``patches`` a second in
-    training, by role; ``scene_bytes`` a base cell, by modality; ``monitor`` core-seconds and ``tasks`` of a monitoring;
-    ``recorded`` tasks a second on the Prefect server, and ``row`` bytes of its database for each; ``overhead`` seconds
-    of a retraining beside its work, for each site.
+    ``pixels`` of RGB a second, from files to map, ``fine`` of them a side in a base cell; ``map_bytes`` and
+    ``rgb_bytes`` a pixel; ``patches`` a second in training, by role, on all cores; ``scene_bytes`` a base cell, by
+    modality; ``monitor`` core-seconds and ``tasks`` of a monitoring; ``recorded`` tasks a second on the Prefect server,
+    and ``row`` bytes of its database for each; ``overhead`` seconds of a retraining beside its work, for each site.
     """
 
     pixels: float
+    fine: int
     map_bytes: float
     rgb_bytes: float
     patches: Mapping[str, float]
@@ -89,10 +97,11 @@ class Rates:
         """From the results of the benchmarks, by name."""
         large, herd, load = figures["mosaics"]["large"], figures["crowd"], figures["scheduling"]
         first, last = load["stages"][0], load["stages"][-1]
-        weighed = figures["scenes"]
+        weighed = figures["weights"]
         return cls(
             pixels=large["pixels"] / large["wall"],
-            map_bytes=large["bytes"] / large["pixels"],
+            fine=weighed["fine"],
+            map_bytes=MAP_BYTES / weighed["fine"] ** 2,
             rgb_bytes=weighed["bytes"]["rgb"] / weighed["fine"] ** 2,
             patches={role: figures["delivery"][role]["consumed"] for role in ("teacher", "student")},
             scene_bytes=weighed["bytes"],
@@ -130,22 +139,26 @@ def cost_of_sites(rates: Rates, params: Params, cell_m: float, asked: ThousandSi
     pixels = scenes * cells * rates.scene_bytes["rgb"] / rates.rgb_bytes
     epochs, samples = params.train.epochs, params.train.samples
     # The chain's assistants train on fewer modalities than the teacher: they are counted as it, which is too much.
-    training = samples * (
-        epochs.of("teacher") / rates.patches["teacher"]
-        + epochs.of("assistant") / rates.patches["teacher"]
-        + 2 * epochs.of("student") / rates.patches["student"]  # and the control
+    training = (
+        machine()["cores"]
+        * samples
+        * (
+            epochs.of("teacher") / rates.patches["teacher"]
+            + epochs.of("assistant") / rates.patches["teacher"]
+            + 2 * epochs.of("student") / rates.patches["student"]  # and the control
+        )
     )
     seconds = {
         "monitoring": monitored * rates.monitor,
         "mapping": pixels / rates.pixels,
-        "training": asked.retrained_a_year * training,
+        "training": asked.retrained_a_year * training * machine()["cores"],
         "around the training": asked.retrained_a_year * asked.sites * rates.overhead,
     }
     total = sum(seconds.values())
     tasks = monitored * rates.tasks
     shares = {
-        f"{CORES} cores": total / (365 * DAY * CORES),
-        "the Prefect server's recording of tasks": tasks / rates.recorded / (365 * DAY),
+        f"{CORES} cores": total / (YEAR * CORES),
+        SERVER: tasks / rates.recorded / YEAR,
     }
     return {
         "asked": asdict(asked),
@@ -154,6 +167,7 @@ def cost_of_sites(rates: Rates, params: Params, cell_m: float, asked: ThousandSi
         "storage_tb": scenes * cells * sum(rates.scene_bytes.values()) / 1e12,
         "maps_tb": pixels * rates.map_bytes / 1e12,
         "core_hours": {name: value / HOUR for name, value in seconds.items()},
+        "retraining_hours": (training + asked.sites * rates.overhead) / HOUR,
         "kwh": _kwh(total),
         "tasks": tasks,
         "database_gb": tasks * rates.row / GIGA,
@@ -164,31 +178,29 @@ def cost_of_sites(rates: Rates, params: Params, cell_m: float, asked: ThousandSi
     }
 
 
-def cost_of_area(rates: Rates, mosaic: float, asked: Wide = WIDE) -> dict[str, Any]:
-    """Storage, machines, hours and energy of mapping an area once; ``mosaic`` is the pixels of a scene."""
+def cost_of_area(rates: Rates, mosaic: float, asked: Wide = WIDE[0]) -> dict[str, Any]:
+    """Storage, energy, and hours on one machine, of mapping an area once; ``mosaic`` is the pixels of a scene."""
     pixels = asked.km2 * 1e6 / asked.pixel_m**2
     seconds = pixels / rates.pixels
-    machines = seconds / (asked.days * DAY * CORES)
-    needed = rates.pixels * (rates.rgb_bytes + rates.map_bytes)
-    whole = max(1, math.ceil(machines))
-    tasks = pixels / mosaic * rates.tasks
-    shares = {
-        f"{CORES} cores of each of {whole} machines": machines / whole,
-        "1 Gbit/s to the storage, of each machine": machines / whole * CORES * needed / NETWORK,
-        "the Prefect server's recording of tasks": tasks / rates.recorded / (asked.days * DAY),
+    moved = pixels * (rates.rgb_bytes + rates.map_bytes)
+    hours = {
+        f"{CORES} cores": seconds / CORES / HOUR,
+        "1 Gbit/s to the storage": moved / NETWORK / HOUR,
+        SERVER: pixels / mosaic * rates.tasks / rates.recorded / HOUR,
     }
     return {
         "asked": asdict(asked),
+        "cell_m": asked.pixel_m * rates.fine,
         "pixels": pixels,
         "scenes": pixels / mosaic,
         "rgb_tb": pixels * rates.rgb_bytes / 1e12,
         "maps_tb": pixels * rates.map_bytes / 1e12,
         "core_hours": seconds / HOUR,
-        "machines": machines,
+        "hours": hours,
+        "a_day": math.ceil(max(taken for name, taken in hours.items() if name != SERVER) / 24),
         "kwh": _kwh(seconds),
-        "cores_on_network": NETWORK / needed,
-        "shares": shares,
-        "bottleneck": max(shares, key=lambda name: shares[name]),
+        "cores_on_network": NETWORK * seconds / moved,
+        "bottleneck": max(hours, key=lambda name: hours[name]),
     }
 
 
@@ -199,13 +211,20 @@ def _kwh(seconds: float) -> dict[str, float]:
 
 def gather(folder: Path, tasks: int) -> dict[str, Any]:
     """The figures by name: kept, or measured now."""
+    load = folder / "scheduling.json"
+    if load.is_file() and json.loads(load.read_text(encoding="utf-8"))["tasks"] < tasks:
+        load.unlink()
 
     def scheduling() -> dict[str, Any]:
-        return measure_scheduling(tasks=tasks)
+        return measure_scheduling(folder / "server", tasks=tasks)
 
-    measures = {"scenes": weigh_scenes, "scheduling": scheduling, **{name: _smaller(name) for name in SMALLER}}
-    found = {name: performance.figures_of(name) or _kept(folder / f"{name}.json", measures[name]) for name in measures}
-    return found | {"crowd": operations.figures_of("crowd-sqlite")}
+    found = {
+        "weights": _kept(folder / "weights.json", weigh_scenes),
+        "scheduling": _kept(load, scheduling),
+        "crowd": operations.figures_of("crowd-sqlite"),
+    }
+    speeds = {name: performance.figures_of(name) or _kept(folder / f"{name}.json", _smaller(name)) for name in SMALLER}
+    return found | speeds
 
 
 def _smaller(name: str) -> Callable[[], dict[str, Any]]:
@@ -236,10 +255,10 @@ def render(figures: Mapping[str, Any], params: Params) -> str:
         machine=machine(),
         cores=CORES,
         rates=rates,
-        cell_m=figures["scenes"]["cell_m"],
+        cell_m=figures["weights"]["cell_m"],
         load=figures["scheduling"],
-        sites=cost_of_sites(rates, params, figures["scenes"]["cell_m"]),
-        area=cost_of_area(rates, figures["mosaics"]["large"]["pixels"]),
+        sites=cost_of_sites(rates, params, figures["weights"]["cell_m"]),
+        areas=[cost_of_area(rates, figures["mosaics"]["large"]["pixels"], asked) for asked in WIDE],
         joules=modelled(1),
     )
 

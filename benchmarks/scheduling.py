@@ -3,7 +3,8 @@
 A real server, spoken to as a service does: the deployments get schedules, flows run through Prefect's own engine, and
 their tasks do nothing. As the database fills it is asked, again and again, what a service and its pages ask.
 
-    python -m benchmarks.scheduling [--tasks 100000] [--deployments 1000] [--database postgresql://...] [--output FILE]
+    python -m benchmarks.scheduling [--tasks 100000] [--deployments 1000] [--folder FOLDER]
+        [--database postgresql://...] [--output FILE]
 """
 
 import argparse
@@ -20,45 +21,53 @@ from statistics import median
 from typing import Any
 
 from benchmarks.servers import one_server
+from outcrop.record.drafts import write_whole
 from tasks.workspace import ENVIRONMENT
 
 #: Tasks of a run, about as many as a monitoring has, runs at a time, and looks at each stage, whose median counts.
 A_RUN, AT_ONCE, LOOKS = 10, 16, 9
+#: What Prefect's filters take for what has come to its end.
+COMPLETED = {"state": {"type": {"any_": ["COMPLETED"]}}}
 #: Seconds in which the server must have written what it was told.
 PATIENCE = 900.0
 
 
 def measure_scheduling(
-    *, tasks: int = 100_000, deployments: int = 1000, stages: int = 6, database: str | None = None
+    folder: Path, *, tasks: int = 100_000, deployments: int = 1000, stages: int = 6, database: str | None = None
 ) -> dict[str, Any]:
     """Seconds until everything has a scheduled run; then, as tasks add up, of recording them and of the looks.
 
     Parameters
     ----------
+    folder : of the server's database and of what was found; where it holds some of it, that is gone on with
     tasks : rounded up to whole runs
     stages : how often is looked; at each the number of tasks has doubled, the last at ``tasks``
-    database : of the server, as `outcrop serve` takes it; ``None``: SQLite
+    database : of the server, as `outcrop serve` takes it; ``None``: SQLite, in ``folder``
     """
     os.environ.update(ENVIRONMENT)
-    with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name, one_server(Path(name), database):
+    file = folder / "found.json"
+    with one_server(folder, database):
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         # A heartbeat makes every run last a second longer, and writes nothing.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            ids, scheduled = _deploy(deployments)
-            file = None if database else Path(name) / "prefect" / "prefect.db"
+            found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else _deploy(deployments)
             wanted = {-(-(tasks >> each) // A_RUN) for each in range(stages)}
-            found = list(_stages(sorted(wanted), ids, file))
+            for stage in _stages(sorted(wanted), found["ids"], None if database else folder / "prefect"):
+                found["stages"].append(stage)
+                write_whole(file, json.dumps(found), "figures")
+    last = found["stages"][-1]
     return {
         "database": "PostgreSQL" if database else "SQLite",
-        "deployments": deployments,
-        "seconds_to_schedule": scheduled,
+        "deployments": len(found["ids"]),
+        "seconds_to_schedule": found["seconds_to_schedule"],
         "tasks_a_run": A_RUN,
         "at_once": AT_ONCE,
-        "stages": found,
-        "tasks": found[-1]["tasks"],
-        "lost": sum(stage["lost"] for stage in found),
-        "tasks_per_second": found[-1]["tasks"] / sum(stage["seconds"] for stage in found),
+        "stages": found["stages"],
+        "tasks": last["tasks"],
+        "lost": last["lost"],
+        "tasks_per_second": sum(each["ran"] for each in found["stages"])
+        / sum(each["seconds"] for each in found["stages"]),
     }
 
 
@@ -68,7 +77,7 @@ def _asked(client: Any, path: str, **filters: Any) -> Any:
     return answer.json()
 
 
-def _deploy(number: int) -> tuple[list[str], float]:
+def _deploy(number: int) -> dict[str, Any]:
     """Deployments that are due once a day each; seconds from the last until the scheduler has made runs of all."""
     from prefect import flow
     from prefect.client.orchestration import get_client
@@ -86,13 +95,13 @@ def _deploy(number: int) -> tuple[list[str], float]:
         while time.perf_counter() - started < PATIENCE:
             # The scheduler makes three runs or more of each.
             if _asked(client, "/flow_runs/count", flow_runs=states) >= 3 * number:
-                return ids, time.perf_counter() - started
+                return {"ids": ids, "seconds_to_schedule": time.perf_counter() - started, "stages": []}
             time.sleep(1)
     raise RuntimeError(f"the scheduler made no runs of {number} deployments in {PATIENCE:.0f} s")
 
 
-def _stages(wanted: list[int], ids: list[str], file: Path | None) -> Iterator[dict[str, Any]]:
-    """Run so many flows in all, and look."""
+def _stages(wanted: list[int], ids: list[str], folder: Path | None) -> Iterator[dict[str, Any]]:
+    """Run flows until there are so many in all, and look; stages that were reached are passed over."""
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
     from prefect.client.orchestration import get_client
@@ -104,32 +113,33 @@ def _stages(wanted: list[int], ids: list[str], file: Path | None) -> Iterator[di
         for _ in range(A_RUN):
             nothing()
 
-    done = 0
     with get_client(sync_client=True) as client:
-        for number in wanted:
+        done = _asked(client, "/flow_runs/count", flow_runs=COMPLETED)
+        for number in (each for each in wanted if each > done):
             started = time.perf_counter()
             contexts = [copy_context() for _ in range(number - done)]  # settings go with the context
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(lambda context: context.run(load), contexts))
-            ran, done = time.perf_counter() - started, number
-            recorded = _recorded(client, done * A_RUN)
+            ran = time.perf_counter() - started
+            recorded = _recorded(client, number * A_RUN)
             seconds = time.perf_counter() - started
             yield {
-                "tasks": done * A_RUN,
-                "lost": done * A_RUN - recorded,
+                "tasks": number * A_RUN,
+                "ran": (number - done) * A_RUN,
+                "lost": number * A_RUN - recorded,
                 "seconds": seconds,
                 "run_seconds": ran * AT_ONCE / len(contexts),
                 "backlog_seconds": seconds - ran,
                 "looks": {name: _timed(look) for name, look in _looks(client, ids).items()},
-                "bytes": file and sum(path.stat().st_size for path in file.parent.glob("prefect.db*")),
+                "bytes": folder and sum(path.stat().st_size for path in folder.glob("prefect.db*")),
             }
+            done = number
 
 
 def _recorded(client: Any, wanted: int) -> int:
-    """How many tasks the server has as completed, when it has all or gets no more."""
-    states = {"state": {"type": {"any_": ["COMPLETED"]}}}
+    """How many tasks of completed runs the server has as completed, when it has all or gets no more."""
     last, since = -1, time.perf_counter()
-    while (found := _asked(client, "/task_runs/count", task_runs=states)) < wanted:
+    while (found := _asked(client, "/task_runs/count", task_runs=COMPLETED, flow_runs=COMPLETED)) < wanted:
         if found != last:
             last, since = found, time.perf_counter()
         elif time.perf_counter() - since > 60:
@@ -165,14 +175,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--deployments", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, help="of the database, to go on with; default: a temporary one")
     parser.add_argument("--database")
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
-    found = measure_scheduling(tasks=asked.tasks, deployments=asked.deployments, database=asked.database)
+    with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as name:
+        folder, asks = asked.folder or Path(name), {"tasks": asked.tasks, "deployments": asked.deployments}
+        found = measure_scheduling(folder, **asks, database=asked.database)
     text = json.dumps(found, indent=1)
     print(text)
     if asked.output:
-        asked.output.write_text(text, encoding="utf-8")
+        write_whole(asked.output, text, "figures")
     sys.exit(int(found["lost"] > 0))
 
 

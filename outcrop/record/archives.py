@@ -18,6 +18,8 @@ from outcrop.record.ledger import Entry, Head, Item, Ledger
 from outcrop.record.records import NamedFile, Record
 
 PROJECT, LEDGER, KEPT, SIGNATURES = "project.json", "ledger.jsonl", "files", "signatures"
+#: How a file's name ends, and a dot begins it, until it is whole.
+DRAFT = ".draft"
 RESTORE = "restore the folder from version control"
 
 
@@ -68,8 +70,9 @@ class Archive:
         if record.project != self.found():
             raise RecordError("the record is of another project", where=record.name, remedy="record it in its own")
         try:
-            _write(self.place(record.id), record.content())
-            self.ledger.enter(Item(record.project, record.kind, record.survey, record.subject, record.id))
+            with self.ledger.writing():
+                _write(self.place(record.id), record.content())
+                self.ledger.enter(Item(record.project, record.kind, record.survey, record.subject, record.id))
         except OSError as cause:
             reason = (cause.strerror or str(cause)).lower()
             raise RecordError(f"cannot record: {reason}", where=self.folder, remedy="check the folder") from cause
@@ -79,7 +82,8 @@ class Archive:
         """Copy a small file into the archive, named by its digest."""
         content = file.read_bytes()
         kept = self.folder / KEPT / f"{digest_bytes(content)}{file.suffix}"
-        _write(kept, content)
+        with self.ledger.writing():
+            _write(kept, content)
         return NamedFile.of(kept, self.root)
 
     def place(self, record: str) -> Path:
@@ -137,11 +141,16 @@ def is_intact(file: NamedFile, path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole and on the disk, unless it is there."""
+    """Write a file, whole and on the disk, unless it is there; who calls holds the ledger's lock.
+
+    So whatever draft lies beside it is of a writer that was killed.
+    """
+    for left in path.parent.glob(f".*{DRAFT}"):
+        left.unlink(missing_ok=True)
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    draft = path.with_name(f".{path.name}{DRAFT}")
     try:
         with draft.open("xb") as stream:
             stream.write(content)

@@ -96,12 +96,13 @@ class Tracker:
 
     @contextmanager
     def step(self, parent: str, step: str, key: str, title: str = "") -> Iterator["StepRun"]:
-        """A run of a step, nested under ``parent``; what an earlier try left unfinished is deleted.
+        """A run of a step, nested under ``parent``; what an earlier try left unfinished, or unrecorded, is deleted.
 
-        ``title`` is what the run is called; default: as the step.
+        One that ended and was not recorded was cut off before anybody learnt of it. ``title`` is what the run is
+        called; default: as the step.
         """
         for earlier in self._runs(KEY, f"{step}-{key}"):
-            if earlier.info.status != "FINISHED":
+            if earlier.info.status != "FINISHED" or RECORD not in earlier.data.tags:
                 self.client.delete_run(earlier.info.run_id)
         run_id = self._create(title or step, {KEY: f"{step}-{key}", PARENT: parent})
         try:

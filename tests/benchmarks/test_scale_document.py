@@ -14,7 +14,7 @@ FIGURES: dict[str, Any] = {
     "mosaics": {"large": {"pixels": 100e6, "wall": 100.0, "bytes": 20e6}},
     "delivery": {"teacher": {"consumed": 500.0}, "student": {"consumed": 4000.0}},
     "overhead": {"overhead_seconds": 30.0},
-    "scenes": {"bytes": {"rgb": 32.0, "hyperspectral": 200.0, "labels": 0.5}, "fine": 4, "cell_m": 4.0, "sites": 3},
+    "weights": {"bytes": {"rgb": 32.0, "hyperspectral": 200.0, "labels": 0.5}, "fine": 4, "cell_m": 4.0, "sites": 3},
     "crowd": {"flows": 16, "cpu_seconds": 160.0, "tasks": 80},
     "scheduling": {
         "database": "SQLite",
@@ -31,13 +31,14 @@ FIGURES: dict[str, Any] = {
 
 
 def test_a_million_square_kilometres_are_counted_right() -> None:
-    found = scale.cost_of_area(scale.Rates.read(FIGURES), 100e6)
-    assert found["pixels"] == 1e12 and found["scenes"] == 10_000
-    assert found["core_hours"] == pytest.approx(1e6 / 3600)
-    assert found["machines"] == pytest.approx(1e6 / (30 * 86400 * 16))
-    assert found["rgb_tb"] == pytest.approx(2.0) and found["maps_tb"] == pytest.approx(0.2)
-    assert found["cores_on_network"] == pytest.approx(125 / 2.2)
-    assert found["bottleneck"].startswith("16 cores")
+    photographs, maps = (scale.cost_of_area(scale.Rates.read(FIGURES), 100e6, asked) for asked in scale.WIDE)
+    assert photographs["pixels"] == 1e12 and photographs["scenes"] == 10_000 and photographs["cell_m"] == 4.0
+    assert photographs["core_hours"] == pytest.approx(1e6 / 3600)
+    assert photographs["rgb_tb"] == pytest.approx(2.0) and photographs["maps_tb"] == pytest.approx(0.25)
+    assert list(photographs["hours"].values()) == pytest.approx([1e6 / 16 / 3600, 2.25e12 / 125e6 / 3600, 1000 / 3600])
+    assert photographs["bottleneck"] == "16 cores" and photographs["a_day"] == 1
+    assert photographs["cores_on_network"] == pytest.approx(125 / 2.25)
+    assert maps["cell_m"] == 1.0 and maps["pixels"] == 16e12 and maps["a_day"] == 12
 
 
 def test_a_thousand_sites_are_counted_right() -> None:
@@ -54,6 +55,11 @@ def test_a_thousand_sites_are_counted_right() -> None:
 
 def test_the_document_says_what_is_assumed_and_what_was_not_reached() -> None:
     text = scale.render(FIGURES, load_params(PROJECT / "params.yaml"))
-    for said in ("The first bottleneck is **16 cores", "(100,000 are wanted)", "modelled", "What is not counted"):
+    for said in (
+        "The first bottleneck is **16 cores**: 1 Gbit/s feeds 56 cores",
+        "(100,000 are wanted)",
+        "modelled",
+        "What is not counted",
+    ):
         assert said in text
     assert "| 2,000 | 0.10 s | 0.5 s | 20 ms | 10 ms | 4 MB |" in text

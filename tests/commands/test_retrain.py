@@ -14,6 +14,9 @@ import pytest
 from benches import Bench, Caller
 from prefect.settings import PREFECT_API_URL
 
+from tasks.tracking import RECORD, Tracker
+from tasks.workspace import Workspace
+
 #: What is done, in order, and what the runs in MLflow are called.
 STEPS = {
     "validate": "validate",
@@ -177,3 +180,21 @@ def test_killed_in_training_it_goes_on_to_the_same_result(bench: Bench, trained:
         [store.get_run(result["run_id"]).info.experiment_id], "attributes.status != 'FINISHED'"
     )
     assert unfinished == []
+
+
+def test_of_a_step_that_was_cut_off_before_it_was_recorded_one_run_stays(bench: Bench) -> None:
+    tracker = Tracker.open(Workspace(bench.root), "tiny")
+
+    def make() -> str:
+        with tracker.step("0" * 32, "guide", "key") as run:
+            return run.run_id
+
+    def left() -> set[str]:
+        return {run.info.run_id for run in tracker.client.search_runs([tracker.experiment])}
+
+    make()
+    second = make()
+    assert left() == {second}
+    tracker.of(second).tags({RECORD: "the record's id"})
+    third = make()
+    assert left() == {second, third}

@@ -8,6 +8,7 @@ one JSON object; exit code 1 where a run failed or something is missing.
 """
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
@@ -36,6 +38,9 @@ from tasks.workspace import ENVIRONMENT, Workspace  # noqa: E402
 
 #: What a database says that lets one writer in at a time, and how a log tells a failure.
 LOCKED = re.compile(r"database (table )?is locked", re.IGNORECASE)
+#: What Prefect's client notes, if told to, of a request that it sends again: the answer's status, or what came instead.
+AGAIN = re.compile(r"Received response with retryable status code (\d+)|^httpx\.(\w+)", re.MULTILINE)
+NOTES = {"PREFECT_LOGGING_LOGGERS_PREFECT_CLIENT_LEVEL": "DEBUG"}
 #: The day on which every site is looked at.
 SEEN = date(2025, 3, 1).isoformat()
 
@@ -72,8 +77,8 @@ def monitor_all(bench: Bench, sites: list[str], folder: Path) -> dict[str, Any]:
     return {"seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(cpu, 1), "failed": failed}
 
 
-def with_prefect() -> tuple[dict[str, int], int]:
-    """How the runs of `monitor` stand with the Prefect server, and how many tasks they had."""
+def with_prefect() -> dict[str, Any]:
+    """What the Prefect server has of `monitor`: states of runs, sites with several, and how many tasks there were."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowFilter
 
@@ -81,7 +86,12 @@ def with_prefect() -> tuple[dict[str, int], int]:
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_filter=FlowFilter.model_validate(which), limit=200)
         tasks = client.request("POST", "/task_runs/count", json={"flows": which}).json()
-    return dict(Counter(str(run.state_name) for run in runs)), int(tasks)
+    of_site = Counter(run.parameters["asked"]["site"] for run in runs)
+    return {
+        "states": dict(Counter(str(run.state_name) for run in runs)),
+        "several": {site: number for site, number in of_site.items() if number > 1},
+        "tasks": int(tasks),
+    }
 
 
 def what_is_missing(bench: Bench, sites: list[str]) -> list[str]:
@@ -119,17 +129,19 @@ def main(flows: int, on_postgres: bool, output: Path | None) -> int:
         log = running.enter_context(one_server(folder, database))
         sites = [site for site in bench.tiny.entries["sites"] if site != "north"]
         struck(bench, ["retrain", "--survey", str(bench.survey), "--json"], None, folder / "retrain")
-        os.environ.update(bench.servers)
+        os.environ.update(bench.servers | NOTES)
+        bench.servers |= NOTES
+        import_module("flows.monitor")  # once, not by each of them: memory
+        gc.freeze()  # nor shall the collector of each write to it
         herd = monitor_all(bench, sites, folder)
         said = "".join(path.read_text(errors="replace") for path in [log, *folder.glob("*.err")])
-        states, tasks = with_prefect()
         told = {
             "flows": flows,
             "database": "PostgreSQL" if on_postgres else "SQLite",
-            "states": states,
-            "tasks": tasks,
+            **with_prefect(),
             "missing": what_is_missing(bench, sites),
             "locked": len(LOCKED.findall(said)),
+            "sent again": dict(Counter(code or error for code, error in AGAIN.findall(said))),
             **herd,
         }
     print(json.dumps(told, indent=1))

@@ -22,7 +22,7 @@ from benches import Bench
 from killings import TOUCHES
 
 #: What differs from run to run in the name of a file.
-VARYING = re.compile(r"[0-9a-f]{8,}(-[0-9a-f]{4,})*|(?<=\.)\d+$|\d{4,}")
+VARYING = re.compile(r"[0-9a-f]{8,}(-[0-9a-f]{4,})*|(?<=\.)\d+$|\d{4,}|(?<=\.uploading\.)\w+")
 #: What others may write at any time, or that nothing depends on.
 BESIDE = ("/.outcrop/service/", ".lock", "/__pycache__/", "/.dvc/tmp/", ".pyc")
 

@@ -33,6 +33,16 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> No
     assert left.kills + left.cuts > 0
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_record(archive: Archive) -> None:
+    kept = archive.folder / "files"
+    kept.mkdir()
+    for folder in (archive.folder, kept):
+        (folder / f".{'a' * 64}.json.draft").write_text('{"proj')
+    archive.keep(record(archive, "run-1"))
+    archive.keep_file(archive.folder / "project.json")
+    assert not list(archive.folder.rglob(".*"))
+
+
 def test_a_record_is_named_by_its_content_and_entered_once(archive: Archive) -> None:
     first = archive.keep(record(archive, "run-1"))
     assert archive.keep(record(archive, "run-1")) == first
