@@ -26,7 +26,7 @@ GONE = 30.0
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
+def mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     word = f"gone-{os.getpid()}"
     member = prefect_server(Workspace(tmp_path), word, free_port(), None)
@@ -39,17 +39,17 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
 
 
 def test_a_server_that_comes_back_is_waited_for(
-    bench: Bench, trained: tuple[Bench, dict[str, Any]], server: Member
+    bench: Bench, trained: tuple[Bench, dict[str, Any]], mortal: Member
 ) -> None:
-    bench.servers["PREFECT_API_URL"] = f"{server.url}/api"
+    bench.servers["PREFECT_API_URL"] = f"{mortal.url}/api"
     command = bench.command("retrain", "--survey", str(bench.survey), "--json")
     checkpoints = bench.root / ".outcrop" / "work" / "checkpoints"
     with subprocess.Popen(command, env=bench.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         wait_for("a training", lambda: running.poll() is not None or list(checkpoints.glob("*.safetensors")))
-        server.process.kill()
+        mortal.process.kill()
         time.sleep(GONE)
-        server.process.start()
-        server.wait(Event())
+        mortal.process.start()
+        mortal.wait(Event())
         said, complaint = running.communicate()
     assert running.returncode == 0, complaint.decode()
     result = json.loads(said)
