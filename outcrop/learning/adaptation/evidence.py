@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
-from outcrop.learning.adaptation.forgetting import Home, rehearse_enough
+from outcrop.learning.adaptation.forgetting import Home
 from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
 from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look, with_gate
 from outcrop.learning.adaptation.redistillation import Pairs, Places
@@ -145,16 +145,14 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
 
 
 def prepared(evidence: Evidence, params: Onboard) -> Evidence:
-    """The same evidence, its pairs as the parameters ask: how held, how weighted, and rehearsed as little as can be."""
+    """The same evidence, its pairs as the parameters ask: how the head is held, and how cells are weighted."""
     if evidence.teacher is None:
         return evidence
-    source, pairs = evidence.bases[SOURCE], {}
-    floor = source.home.macro_f1(source.head) - params.forgetting
+    pairs = {}
     for name, each in evidence.pairs.items():
         base, changed = evidence.bases[name], replace(each, ridge=params.ridge, smoothing=params.smoothing)
         said, again = evidence.teacher.probabilities(each.teacher), base.head.probabilities(each.rehearsed)
-        changed = changed.balanced(said, again, params.balance)
-        pairs[name] = rehearse_enough(changed, base.head, evidence.teacher, base.home, params.rehearsals, floor)
+        pairs[name] = changed.balanced(said, again, params.balance)
     return replace(evidence, pairs=pairs)
 
 

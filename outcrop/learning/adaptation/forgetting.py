@@ -25,9 +25,7 @@ class Home:
 def rehearse_enough(
     pairs: Pairs, source: Head, teacher: Head, home: Home, rehearsals: Sequence[float], floor: float
 ) -> Pairs:
-    """The pairs with the least rehearsal by which what the teacher says, as it came, costs little at home.
-
-    No label of the site is looked at: what the labels then add to the teacher moves the head a little further.
+    """The pairs with the least rehearsal by which what the teacher says costs little at home.
 
     Parameters
     ----------

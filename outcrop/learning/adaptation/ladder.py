@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from outcrop.learning.adaptation.choice import Choice, Fit, Indices, Rung, choose
 from outcrop.learning.adaptation.evidence import BLENDED, SOURCE, Evidence, Support
 from outcrop.learning.adaptation.finetuning import Tuned, tuned_on
+from outcrop.learning.adaptation.forgetting import rehearse_enough
 from outcrop.learning.adaptation.heads import Head, fit_logistic, fit_prototypes
+from outcrop.learning.adaptation.redistillation import Pairs
 from outcrop.params import Onboard
 
 #: Parts of the labels by which fine-tuning is judged: a network a label would take too long.
@@ -37,13 +39,21 @@ class _Fitter:
         return fit_prototypes(features, classes, self.head, known, self.params.prototype_prior)
 
     def redistilled(self, learnt: Indices, asked: Indices) -> Head:
+        return self._pairs.taught(self.head, self._teacher(learnt), self.support.places[asked], self.evidence.reach)
+
+    def _teacher(self, learnt: Indices) -> Head:
         assert self.evidence.teacher is not None and self.support.teacher is not None
         new = len(self.head.bias) - len(self.evidence.teacher.bias)
-        classes = self.support.classes[learnt]
-        strength = self.params.teacher_strength
-        teacher = fit_logistic(self.support.teacher[learnt], classes, self.evidence.teacher.extended(new), strength)
-        pairs = self.evidence.pairs[self.base]
-        return pairs.taught(self.head, teacher, self.support.places[asked], self.evidence.reach)
+        before, classes = self.evidence.teacher.extended(new), self.support.classes[learnt]
+        return fit_logistic(self.support.teacher[learnt], classes, before, self.params.teacher_strength)
+
+    @cached_property
+    def _pairs(self) -> Pairs:
+        """Rehearsed enough for what all labels make of the teacher: one number, for every part that is left out."""
+        source, home = self.evidence.bases[SOURCE], self.evidence.bases[self.base].home
+        floor = source.home.macro_f1(source.head) - self.params.forgetting
+        teacher = self._teacher(np.arange(len(self.support)))
+        return rehearse_enough(self.evidence.pairs[self.base], self.head, teacher, home, self.params.rehearsals, floor)
 
     def fine_tuned(self, learnt: Indices, asked: Indices) -> Tuned:
         network, patches = self.evidence.bases[self.base].network, self.support.patches
