@@ -1,6 +1,6 @@
-"""What each way of teaching the RGB student is worth; a part of ``docs/ladder.md``.
+"""What each way of teaching the RGB student is worth: two sections of ``docs/ladder.md``.
 
-    python -m benchmarks.changes [--part changes] [--part rare-simulated] [--part rare-neon]
+    python -m benchmarks.changes [--part changes] [--part rare-simulated] [--part rare-neon] [--render-only]
 
 It resumes: trainings are steps of the workspace's cache. ``changes`` leaves one thing different at a time and scores on
 the validation blocks alone, for the defaults were chosen there. ``rare-`` asks of the test blocks of a survey what
@@ -19,6 +19,7 @@ import numpy as np
 import typer
 from prefect import flow
 
+from benchmarks.documents import fill, interval, put_section
 from flows.chain import Chain
 from flows.openings import alone, open_survey
 from outcrop.learning.evaluation import score_network
@@ -95,18 +96,32 @@ PARTS = {
 }
 
 
-def main(part: Annotated[list[str] | None, typer.Option(help="Measure these alone; default: all.")] = None) -> None:
-    """Measure, and keep what was found beside the ladders; ``python -m benchmarks.ladder`` writes the document."""
+def main(
+    part: Annotated[list[str] | None, typer.Option(help="Measure these alone; default: all.")] = None,
+    render_only: Annotated[bool, typer.Option(help="Write the sections from what is there.")] = False,
+) -> None:
+    """Measure, and write the sections."""
     workspace = find_workspace(Path(__file__).parent)
     workspace.prepare()
     store = workspace.state / "ladders"
     store.mkdir(parents=True, exist_ok=True)
-    for name in part or PARTS:
+    for name in part or PARTS if not render_only else ():
         survey = workspace.root / f"data/surveys/{PARTS[name].survey}.yaml"
         with alone(workspace, survey, {}):
             found = measure(workspace.root, survey, PARTS[name])
         (store / f"{name}.json").write_text(json.dumps(found, indent=1))
         print(store / f"{name}.json", file=sys.stderr)
+    kept = {name: json.loads(path.read_text()) for name in PARTS if (path := store / f"{name}.json").is_file()}
+    for text in sections(kept):
+        print(put_section(workspace.root / "docs" / "ladder.md", text.splitlines()[0], text))
+
+
+def sections(kept: Mapping[str, Result]) -> Iterator[str]:
+    """What was found, as the document tells it."""
+    if "changes" in kept:
+        yield fill("changes.md.j2", {"interval": interval}, changes=kept["changes"])
+    if rare := {name: found for name, found in kept.items() if name != "changes"}:
+        yield fill("rare.md.j2", {"interval": interval}, rare=rare)
 
 
 @flow(name="changes", validate_parameters=False)

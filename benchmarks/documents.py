@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,14 @@ def put_section(path: Path, heading: str, text: str) -> Path:
         sections.insert(len(sections) - 1, text.strip("\n"))
     write_whole(path, "\n\n".join([first.strip("\n"), *sections]) + "\n", "document")
     return path
+
+
+def interval(estimate: Mapping[str, float] | None, signed: bool = False) -> str:
+    """A value with its interval."""
+    if estimate is None:
+        return "–"  # noqa: RUF001
+    sign = "+" if signed else ""
+    return "{:{s}.3f} ({:{s}.3f} to {:{s}.3f})".format(estimate["value"], estimate["low"], estimate["high"], s=sign)
 
 
 def machine() -> dict[str, Any]:

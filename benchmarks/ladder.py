@@ -1,8 +1,9 @@
 """The figures of ``docs/ladder.md``: ``outcrop compare`` on each survey, with several seeds.
 
-    python -m benchmarks.ladder [--study NAME]
+    python -m benchmarks.ladder [--study NAME] [--render-only]
 
-It resumes: what is finished is kept in the workspace's state folder and in the step cache.
+It resumes: what is finished is kept in the workspace's state folder and in the step cache. Every survey has a section
+of its own, which alone is written again; `benchmarks.changes` and `benchmarks.searching` write the others.
 """
 
 import json
@@ -16,13 +17,10 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.documents import fill
+from benchmarks.documents import fill, interval, put_section
 from tasks.workspace import find_workspace
 
 HERE = Path(__file__).parent
-#: What `benchmarks.changes` and `benchmarks.searching` measure for the document.
-PARTS = ("changes", "searching")
-RARE = ("rare-simulated", "rare-neon")
 Result = dict[str, Any]
 
 
@@ -51,21 +49,18 @@ STUDIES = (
 
 def main(
     study: Annotated[list[str] | None, typer.Option(help="Measure these alone; default: all.")] = None,
-    render_only: Annotated[bool, typer.Option(help="Write the document from what is there.")] = False,
+    render_only: Annotated[bool, typer.Option(help="Write the sections from what is there.")] = False,
 ) -> None:
-    """Measure what is missing and write ``docs/ladder.md``."""
+    """Measure, and write the sections of ``docs/ladder.md``."""
     workspace = find_workspace(HERE)
     store = workspace.state / "ladders"
     store.mkdir(parents=True, exist_ok=True)
     for each in STUDIES if not render_only else ():
         if not study or each.name in study:
             measure(workspace.root, each, store / f"{each.name}.json")
-    answers = [
-        (each, json.loads(path.read_text())) for each in STUDIES if (path := store / f"{each.name}.json").is_file()
-    ]
-    kept = {path.stem: json.loads(path.read_text()) for path in store.glob("*.json")}
-    parts = {name: kept.get(name) for name in PARTS}
-    write(answers, {**parts, "rare": {name: kept[name] for name in RARE if name in kept}}, workspace.root / "docs")
+    for each in STUDIES:
+        if (path := store / f"{each.name}.json").is_file():
+            print(write(each, json.loads(path.read_text()), workspace.root / "docs"))
 
 
 def measure(root: Path, study: Study, target: Path) -> None:
@@ -78,26 +73,15 @@ def measure(root: Path, study: Study, target: Path) -> None:
     target.write_text(done.stdout)
 
 
-def write(answers: list[tuple[Study, Result]], parts: dict[str, Any], output: Path) -> None:
-    """Write the document, with what other commands have measured, and its pictures beside it."""
+def write(study: Study, result: Result, output: Path) -> Path:
+    """Write the section of a survey, and its pictures beside the document."""
     (output / "images").mkdir(parents=True, exist_ok=True)
-    for study, result in answers:
-        for picture in ("power", "retention", "attention"):
-            shutil.copyfile(
-                Path(result["folder"]) / f"{picture}.png", output / "images" / f"ladder_{study.name}_{picture}.png"
-            )
-    document = output / "ladder.md"
-    filters = {"shell": shlex.join, "interval": interval, "fixed": "{:.2f}".format}
-    document.write_text(fill("ladder.md.j2", filters, answers=answers, **parts), encoding="utf-8")
-    print(document)
-
-
-def interval(estimate: Result | None, signed: bool = False) -> str:
-    """A value with its interval."""
-    if estimate is None:
-        return "–"  # noqa: RUF001
-    sign = "+" if signed else ""
-    return "{:{s}.3f} ({:{s}.3f} to {:{s}.3f})".format(estimate["value"], estimate["low"], estimate["high"], s=sign)
+    for picture in ("power", "retention", "attention"):
+        shutil.copyfile(
+            Path(result["folder"]) / f"{picture}.png", output / "images" / f"ladder_{study.name}_{picture}.png"
+        )
+    text = fill("ladder.md.j2", {"shell": shlex.join, "interval": interval}, study=study, result=result)
+    return put_section(output / "ladder.md", f"## {study.name}", text)
 
 
 if __name__ == "__main__":

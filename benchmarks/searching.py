@@ -1,6 +1,6 @@
-"""What searching parameters is worth on the test blocks of the simulated survey; a part of ``docs/ladder.md``.
+"""What searching parameters is worth on the test blocks of the simulated survey: a section of ``docs/ladder.md``.
 
-    python -m benchmarks.searching
+    python -m benchmarks.searching [--render-only]
 
 Every repeat has a seed of its own: differential evolution and a random search of as many trials look on its validation
 blocks, and the RGB student is then taught with the defaults and with what each of the two came upon. It resumes: trials
@@ -8,14 +8,14 @@ are kept in the search's memo, trainings in the step cache.
 """
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from prefect import flow
 
 from benchmarks.changes import DEFAULTS, Change, compare, taught
+from benchmarks.documents import fill, interval, put_section
 from flows.chain import Chain
 from flows.openings import alone, open_survey
 from flows.search import STEPS, find
@@ -30,16 +30,25 @@ SEEDS = (7, 8, 9)
 SETTINGS = {"search": {"repeats": 1}}
 
 
-def main() -> None:
-    """Measure, and keep what was found beside the ladders; ``python -m benchmarks.ladder`` writes the document."""
+def main(
+    render_only: Annotated[bool, typer.Option(help="Write the section from what is there.")] = False,
+) -> None:
+    """Measure, and write the section."""
     workspace = find_workspace(Path(__file__).parent)
     workspace.prepare()
     target = workspace.state / "ladders" / "searching.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     survey = workspace.root / SURVEY
-    with alone(workspace, survey, SETTINGS, searches=True):
-        target.write_text(json.dumps(measure(workspace.root, survey), indent=1))
-    print(target, file=sys.stderr)
+    if not render_only:
+        with alone(workspace, survey, SETTINGS, searches=True):
+            target.write_text(json.dumps(measure(workspace.root, survey), indent=1))
+    text = section(json.loads(target.read_text()))
+    print(put_section(workspace.root / "docs" / "ladder.md", text.splitlines()[0], text))
+
+
+def section(found: dict[str, Any]) -> str:
+    """What was found, as the document tells it."""
+    return fill("searching.md.j2", {"interval": interval, "fixed": "{:.2f}".format}, searching=found)
 
 
 @flow(name="searching", validate_parameters=False)

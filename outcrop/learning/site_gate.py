@@ -39,6 +39,12 @@ class SiteGate(nn.Module):
         return torch.cat([x, here * x, here], dim=1)
 
 
+@torch.inference_mode()
+def behind(gate: SiteGate, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features (n, d) that have gone through a gate, (n, 2 d + 1)."""
+    return np.asarray(gate(torch.from_numpy(features).to(gate.weight.device)).cpu())
+
+
 def gated_width(features: int, gates: int) -> int:
     """Features behind so many gates, one behind the other."""
     for _ in range(gates):

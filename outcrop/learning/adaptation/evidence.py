@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
-from outcrop.learning.adaptation.forgetting import Home
+from outcrop.learning.adaptation.forgetting import Ground, Home
 from outcrop.learning.adaptation.heads import Array, Classes, Head, Prototypes
 from outcrop.learning.adaptation.looks import Seen, features_of, head_of, look, with_gate
 from outcrop.learning.adaptation.redistillation import Pairs, Places
@@ -19,7 +19,7 @@ from outcrop.learning.evaluation import cells_to_score
 from outcrop.learning.material import Material
 from outcrop.learning.models import Model
 from outcrop.learning.recipes import SWEEP_BATCH, training_labels
-from outcrop.learning.site_gate import fit_gate
+from outcrop.learning.site_gate import behind, fit_gate
 from outcrop.params import Onboard
 from outcrop.survey.cells import CellSet, paired_cells, thinned
 from outcrop.survey.patches import BlockPool, sweep
@@ -126,7 +126,8 @@ def gather_evidence(site: Material, sources: Material, student: Model, teacher: 
         gate = fit_gate(in_pieces(plain, patches), in_pieces(plain, rehearsed))
         network = with_gate(plain, gate)
         seen = home if name == SOURCE else known_cells(sources, student, plain)
-        bases[name] = Base(network, head_of(network), prototypes_of(seen), _home(sources, student, network))
+        learnt = replace(seen, features=behind(gate, seen.features))
+        bases[name] = Base(network, head_of(network), prototypes_of(seen), _home(sources, student, network, learnt))
         unlabelled[name], again[name] = in_pieces(network, patches), in_pieces(network, rehearsed)
     places = places_of(site, cells)
     here = Radiometry(bands_of({name: values.cpu().numpy() for name, values in patches.items()}), _block_of(cells))
@@ -191,11 +192,14 @@ def known_cells(sources: Material, student: Model, network: nn.Module) -> Seen:
     return look_at(_labelled_at_home(sources), sources, student, network)
 
 
-def _home(sources: Material, student: Model, network: nn.Module) -> Home:
-    """Labelled cells of the sources' validation blocks, at most `KNOWN_CELLS`."""
+def _home(sources: Material, student: Model, network: nn.Module, learnt: Seen) -> Home:
+    """At most `KNOWN_CELLS` of the sources' validation blocks, and the known ones of their training blocks."""
     cells = thinned(sources.reader, cells_to_score(sources, "val"), KNOWN_CELLS, sources.params.seed)
-    seen = look_at(cells, sources, student, network)
-    return Home(seen.features.astype(np.float64), seen.labels.astype(np.intp))
+    return Home(_ground(look_at(cells, sources, student, network)), _ground(learnt))
+
+
+def _ground(seen: Seen) -> Ground:
+    return Ground(seen.features.astype(np.float64), seen.labels.astype(np.intp), seen.blocks)
 
 
 def look_at(cells: CellSet, material: Material, model: Model, network: nn.Module) -> Seen:

@@ -51,9 +51,9 @@ class _Fitter:
     def _pairs(self) -> Pairs:
         """Rehearsed enough for what all labels make of the teacher: one number, for every part that is left out."""
         source, home = self.evidence.bases[SOURCE], self.evidence.bases[self.base].home
-        floor = source.home.macro_f1(source.head) - self.params.forgetting
+        forgets = partial(home.forgets, source.home.scores(source.head), limit=self.params.forgetting)
         teacher = self._teacher(np.arange(len(self.support)))
-        return rehearse_enough(self.evidence.pairs[self.base], self.head, teacher, home, self.params.rehearsals, floor)
+        return rehearse_enough(self.evidence.pairs[self.base], self.head, teacher, forgets, self.params.rehearsals)
 
     def fine_tuned(self, learnt: Indices, asked: Indices) -> Tuned:
         network, patches = self.evidence.bases[self.base].network, self.support.patches
