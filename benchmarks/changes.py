@@ -1,11 +1,13 @@
 """What each way of teaching the RGB student is worth: two sections of ``docs/ladder.md``.
 
-    python -m benchmarks.changes [--part changes] [--part rare-simulated] [--part rare-neon] [--render-only]
+    python -m benchmarks.changes [--part changes] [--part rare-simulated] [--part rare-maps] [--part rare-neon]
+        [--render-only]
 
 It resumes: trainings are steps of the workspace's cache. ``changes`` leaves one thing different at a time and scores on
 the validation blocks alone, for the defaults were chosen there. ``rare-`` asks of the test blocks of a survey what
-class balance does for the class that is known worst: on the simulated survey, whose labels are as many of every class,
-and on neon, whose labels are as the forest has them.
+class balance does for the class that is known worst: on the simulated survey, whose labels are as many of every class;
+on the same where whole maps are the label, so that rare classes are rare; and on neon, whose labels are as the forest
+has them.
 """
 
 import json
@@ -80,18 +82,23 @@ CHANGES = (
 
 @dataclass(frozen=True)
 class Part:
-    """What is compared with the first of ``changes``, on which survey's which blocks, over how many seeds from 7 on."""
+    """What is compared with the first of ``changes``, on which survey's which blocks, over how many seeds from 7 on.
+
+    ``params``: what is different from the survey's own for all of them.
+    """
 
     survey: str
     seeds: int
     split: str
     changes: tuple[Change, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 RARE = (NOWHERE_BALANCED, UNBALANCED, DEFAULTS)
 PARTS = {
     "changes": Part("simulated", 3, "val", CHANGES),
     "rare-simulated": Part("simulated", 5, "test", RARE),
+    "rare-maps": Part("simulated", 5, "test", RARE, {"labels": {"per_class": "all"}}),
     "rare-neon": Part("neon", 5, "test", RARE),
 }
 
@@ -132,9 +139,17 @@ def measure(root: Path, survey: Path, part: Part) -> Result:
     for seed in seeds:
         say(f"seed {seed}")
         for above, below in _by_chain(part.changes):
-            for change, made in _students(Workspace(root), survey, {"seed": seed, **above}, part.split, below):
+            for change, made in _students(
+                Workspace(root), survey, {"seed": seed, **part.params, **above}, part.split, below
+            ):
                 scored[change.what].append(made)
-    return {"survey": part.survey, "seeds": list(seeds), "split": part.split, "rows": compare(scored)}
+    return {
+        "survey": part.survey,
+        "params": part.params,
+        "seeds": list(seeds),
+        "split": part.split,
+        "rows": compare(scored),
+    }
 
 
 def _by_chain(changes: Sequence[Change]) -> Iterator[tuple[Mapping[str, Any], Sequence[Change]]]:
