@@ -61,7 +61,8 @@ def test_the_error_of_a_loss_is_that_of_a_mean_where_the_loss_is_one() -> None:
         (0.03, 0.01, 0.0, True),
         (-0.05, 0.03, 0.0, True),
         (-0.05, 0.01, 0.02, True),
-        (0.019, 0.01, 0.009, False),
+        (0.019, 0.01, 0.006, False),
+        (-0.05, 0.01, 0.007, True),
     ],
 )
 def test_what_few_blocks_do_not_show_the_learnt_ones_do(
