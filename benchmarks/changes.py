@@ -94,7 +94,7 @@ class Part:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-RARE = (NOWHERE_BALANCED, UNBALANCED, DEFAULTS)
+RARE = (UNBALANCED, DEFAULTS, NOWHERE_BALANCED)
 PARTS = {
     "changes": Part("simulated", 3, "val", CHANGES),
     "rare-simulated": Part("simulated", 5, "test", RARE),
