@@ -138,6 +138,8 @@ def _run(bench: Bench, words: Sequence[str], strike: Strike | None, said: Path, 
     sys.argv = ["outcrop", *words, "--workspace", str(bench.root)]
     code = 0
     with said.open("w") as out, said.with_suffix(".err").open("w") as err, redirect_stdout(out), redirect_stderr(err):
+        for stream, file in ((1, out), (2, err)):  # log handlers of before the fork keep their streams
+            os.dup2(file.fileno(), stream)
         code = _call()
     if touches is not None:
         touches.write_text(json.dumps(watch.touches))
