@@ -67,7 +67,9 @@ def measure(root: Path, survey: Path) -> dict[str, Any]:
             _, _, guides = chain.guides(opened.rungs)
             found = find(chain, opened.rungs, guides)
             ways = [DEFAULTS, *(Change(arm.name, arm.best.candidate.changes()) for arm in found.arms)]
-            made = {change.what: said for change, said in taught(chain, opened.rungs[-1], guides, "test", ways)}
+            made = {
+                change.what: said["test"] for change, said in taught(chain, opened.rungs[-1], guides, ("test",), ways)
+            }
         for what, said in made.items():
             scored.setdefault(what, []).append(said)
         values = {row["what"]: row["macro_f1"]["value"] for row in compare({what: [one] for what, one in made.items()})}

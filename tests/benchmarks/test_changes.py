@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.changes import CHANGES, Change, compare
+from benchmarks.changes import CHANGES, Change, compare, worst_of
 from benchmarks.variants import PROJECT
 from outcrop.learning.metrics import Scored
 from outcrop.params import Params
@@ -20,11 +20,13 @@ def scored(right: float) -> Scored:
 
 
 def test_gains_are_over_the_first_and_the_worst_class_is_told() -> None:
-    first, second = compare({"all": [scored(1.0), scored(1.0)], "part": [scored(0.6), scored(1.0)]})
+    first, second = compare({"all": [scored(1.0), scored(1.0)], "part": [scored(0.6), scored(1.0)]}, known=0)
     assert first["macro_f1"]["value"] == first["worst_f1"]["value"] == 1
     assert first["gain"] == {"value": 0, "low": 0, "high": 0}
     # 15 of 25 found: F1 of the second class 2 * 15 / (25 + 15), of the first 2 * 25 / (25 + 35); every block alike.
     assert second["worst_gain"] == pytest.approx({"value": -0.125, "low": -0.125, "high": -0.125})
+    assert second["known_gain"]["value"] == pytest.approx((50 / 60 - 1) / 2)
+    assert worst_of([scored(0.6), scored(1.0)]) == 1
     assert second["gain"]["value"] == pytest.approx(((0.75 + 50 / 60) / 2 - 1) / 2)
 
 
