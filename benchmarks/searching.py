@@ -9,6 +9,7 @@ are kept in the search's memo, trainings in the step cache.
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +49,19 @@ def main(
 
 def section(found: dict[str, Any]) -> str:
     """What was found, as the document tells it."""
-    return fill("searching.md.j2", {"interval": interval, "fixed": "{:.2f}".format}, searching=found)
+    defaults, evolved, random = (row["what"] for row in found["rows"])
+    medians = {
+        over: median(repeat["macro_f1"][evolved] - repeat["macro_f1"][over] for repeat in found["repeats"])
+        for over in (defaults, random)
+    }
+    return fill(
+        "searching.md.j2",
+        {"interval": interval, "fixed": "{:.2f}".format, "signed": "{:+.3f}".format},
+        searching=found,
+        over_defaults=medians[defaults],
+        over_random=medians[random],
+        certain=found["rows"][1]["gain"]["low"] > 0,
+    )
 
 
 @flow(name="searching", validate_parameters=False)
