@@ -58,7 +58,7 @@ def test_starting_again_ends_what_was_left(tmp_path: Path) -> None:
 
 
 def test_its_last_words_are_told(tmp_path: Path) -> None:
-    made = process(tmp_path, f"d-{tmp_path.name}", "print('one'); raise SystemExit('the port is taken')")
+    made = process(tmp_path, f"d-{tmp_path.name}", "print('one', flush=True); raise SystemExit('the port is taken')")
     assert made.last_words() == "it said nothing"
     made.start()
     wait_for("its end", lambda: not made.runs)
