@@ -15,6 +15,7 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.logging_utils import disable_logging
 
@@ -64,9 +65,14 @@ class Tracker:
         client = mlflow.MlflowClient(workspace.tracking_uri)
         with _let_in():
             found = client.get_experiment_by_name(survey)
-        if found is None:
+        if found is not None:
+            return cls(client, found.experiment_id)
+        try:
             return cls(client, client.create_experiment(survey, artifact_location=workspace.artifacts))
-        return cls(client, found.experiment_id)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return cls.open(workspace, survey)  # another process was quicker
 
     def parent(self, flow_key: str, name: str, tags: Mapping[str, str]) -> str:
         """The run of a flow: the one with this key that was begun earlier, or a new one."""
