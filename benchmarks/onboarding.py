@@ -8,8 +8,6 @@ that there are. NEON and Mars need OUTCROP_REAL_DATA.
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.documents import fill
+from benchmarks.documents import fill, machine
 from benchmarks.new_classes import study_new_classes
 from benchmarks.newcomers import STUDIES, Newcomer, Stage
 from benchmarks.onboarding_speed import measure_speed
@@ -280,7 +278,7 @@ def write(workspace: Workspace, output: Path) -> Path:
         targets=[*targets(studies), *_in_time(speed)],
         fresh=fresh and fresh_told(fresh),
         speed=speed,
-        machine={"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        machine=machine(),
     )
     document = output / "onboarding.md"
     document.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,6 +39,11 @@ class Base:
     head: Head
     prototypes: Prototypes
     home: Home
+
+    @cached_property
+    def at_home(self) -> tuple[Array, Array]:
+        """What the last layer scores at home; see `Home.scores`."""
+        return self.home.scores(self.head)
 
 
 @dataclass(frozen=True)

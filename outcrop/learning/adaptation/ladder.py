@@ -50,8 +50,8 @@ class _Fitter:
     @cached_property
     def _pairs(self) -> Pairs:
         """Rehearsed enough for what all labels make of the teacher: one number, for every part that is left out."""
-        source, home = self.evidence.bases[SOURCE], self.evidence.bases[self.base].home
-        forgets = partial(home.forgets, source.home.scores(source.head), limit=self.params.forgetting)
+        before, home = self.evidence.bases[SOURCE].at_home, self.evidence.bases[self.base].home
+        forgets = partial(home.forgets, before, limit=self.params.forgetting)
         teacher = self._teacher(np.arange(len(self.support)))
         return rehearse_enough(self.evidence.pairs[self.base], self.head, teacher, forgets, self.params.rehearsals)
 
