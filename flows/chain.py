@@ -13,6 +13,7 @@ from tasks.jobs import Job, expectations_digest
 from tasks.keeping import keep_step
 from tasks.learning import model_digest
 from tasks.steps import Outcome, Reference, run_step, step_ingredients
+from tasks.workers import ALONE, Workers
 
 
 @dataclass
@@ -31,13 +32,13 @@ class Chain:
         keep_step(self.job, title, self.done[title].reference, ingredients, inputs, self.found)
         return self.done[title].reference
 
-    def validate(self, *, labels: bool = True) -> Reference:
+    def validate(self, workers: Workers = ALONE, *, labels: bool = True) -> Reference:
         """What every other step starts from."""
         survey = self.job.survey
         declared = digest_value(survey.model_dump(mode="json", include={"classes", "modalities"}))
         asked = {"declared": declared, "expectations": expectations_digest(self.job.workspace, survey)}
         told = {} if labels else {"labels": False}
-        return self.run(validate, "validate", {**self.job.hashes, **asked, **told}, **told)
+        return self.run(validate, "validate", {**self.job.hashes, **asked, **told}, **told, workers=workers)
 
     @property
     def census(self) -> Reference:

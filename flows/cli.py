@@ -76,8 +76,8 @@ def retrain(
 ) -> None:
     """Validate the data, train teacher, control and student, measure them, register them, write the report.
 
-    Steps that are current are not repeated; a run that was cut off goes on where it stopped. Workers run the trials of
-    a search, where there is one.
+    Steps that are current are not repeated; a run that was cut off goes on where it stopped. Workers read the scenes
+    when the data are validated, and run the trials of a search, where there is one; they change no result.
 
     **Examples**
 
@@ -86,6 +86,8 @@ def retrain(
         outcrop retrain --survey data/surveys/mars.yaml --json
 
         outcrop retrain --set seed=8 --set train.samples=4096
+
+        outcrop retrain --workers 4
 
         outcrop retrain --set search.enabled=true --workers 2
     """
@@ -205,19 +207,31 @@ def ingest(
 
 
 @app.command()
-def validate(survey: Survey = None, as_json: Json = False, where: Where = HERE) -> None:
+def validate(
+    survey: Survey = None,
+    workers: WorkerCount = None,
+    cluster: Cluster = None,
+    runner: RunnerChoice = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
     """Check whether a survey's data are fit to train on; critical findings give exit code 2.
+
+    Of several workers each reads a scene at a time; they change no result.
 
     **Examples**
 
         outcrop validate
 
         outcrop validate --survey data/surveys/mars.yaml --json
+
+        outcrop validate --workers 4
     """
+    shared = choose_workers(runner, workers, cluster)
     asked = given(where, survey)
     from flows.validate import run_validate
 
-    verdict = run_validate(asked.workspace, asked.survey)
+    verdict = run_validate(asked.workspace, asked.survey, shared)
     if as_json:
         show_json(verdict)
         return

@@ -14,7 +14,6 @@ from flows.chain import Chain
 from flows.openings import alone, open_survey
 from flows.runners import task_runner
 from flows.search import find
-from outcrop.errors import ParamsError
 from outcrop.learning.rungs import Rung
 from outcrop.survey.surveys import load_survey
 from tasks import choose, evaluate, forest, promote, register, report
@@ -38,21 +37,20 @@ def run_retrain(
     Parameters
     ----------
     overrides : parameters that differ this once
-    workers : who runs the trials of a search
+    workers : who counts what is in the scenes, and runs the trials of a search
 
     Raises
     ------
     WorkspaceError : another run of the survey is under way.
-    ParamsError : there are workers, but no search.
     """
-    if workers != ALONE and not load_survey(survey, workspace.params, overrides)[1].search.enabled:
-        raise ParamsError("only a search is shared out", where="--workers", remedy="add --set search.enabled=true")
+    searches = load_survey(survey, workspace.params, overrides)[1].search.enabled
     with alone(workspace, survey, overrides):
-        return retrain.with_options(task_runner=task_runner(workers))(workspace.root, survey, overrides)
+        steps = retrain.with_options(task_runner=task_runner(workers if searches else ALONE))
+        return steps(workspace.root, survey, overrides, workers)
 
 
 @flow(name="retrain", validate_parameters=False)
-def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any], workers: Workers = ALONE) -> dict[str, Any]:
     """Make, measure and register the models of one survey; steps that are current are not repeated."""
     started = time.perf_counter()
     workspace = Workspace(root)
@@ -61,7 +59,7 @@ def retrain(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict
         workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="retrain", steps=STEPS
     ) as job:
         chain = Chain(job, found=search_behind(job, overrides))
-        chain.validate()
+        chain.validate(workers)
         found = _search(chain, opened.rungs) if opened.params.search.enabled else None
         if found:
             # All of them are trained with what was found: the control, too, learns at the same rate.

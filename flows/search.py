@@ -34,13 +34,14 @@ STEPS = ("validate", "teacher", "guide", "distil", "search")
 
 
 def run_search(workspace: Workspace, survey: Path, overrides: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
-    """Search better parameters for a survey's student; trials go to a task runner of Prefect's."""
+    """Search better parameters for a survey's student; trials go to a task runner of Prefect's, scenes to workers."""
     with alone(workspace, survey, overrides, searches=True):
-        return search.with_options(task_runner=task_runner(workers))(workspace.root, survey, overrides)
+        steps = search.with_options(task_runner=task_runner(workers))
+        return steps(workspace.root, survey, overrides, workers)
 
 
 @flow(name="search", validate_parameters=False)
-def search(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def search(root: Path, survey_file: Path, overrides: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
     """Find the winner, write it as a parameter file, and tell what finding it was worth."""
     workspace = Workspace(root)
     opened = open_survey(workspace, survey_file, overrides)
@@ -48,7 +49,7 @@ def search(root: Path, survey_file: Path, overrides: Mapping[str, Any]) -> dict[
         workspace, opened.survey, opened.params, opened.sites, opened.hashes, flow="search", steps=STEPS
     ) as job:
         chain = Chain(job)
-        chain.validate()
+        chain.validate(workers)
         _, _, guides = chain.guides(opened.rungs)
         found = find(chain, opened.rungs, guides)
         folder = workspace.state / "searches" / f"{opened.survey.survey}-{job.parent[:8]}"

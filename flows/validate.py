@@ -10,11 +10,12 @@ from outcrop.survey.surveys import load_survey
 from tasks.data import ensure_sites
 from tasks.progress import CONSOLE
 from tasks.validate import examine, refuse_critical
+from tasks.workers import ALONE, Workers
 from tasks.workspace import Workspace
 
 
-def run_validate(workspace: Workspace, survey_file: Path) -> dict[str, Any]:
-    """Findings of a survey's data.
+def run_validate(workspace: Workspace, survey_file: Path, workers: Workers = ALONE) -> dict[str, Any]:
+    """Findings of a survey's data; of several workers each has a scene at a time.
 
     Raises
     ------
@@ -24,6 +25,6 @@ def run_validate(workspace: Workspace, survey_file: Path) -> dict[str, Any]:
     hashes = ensure_sites(workspace, survey, params, CONSOLE.print)
     sites = with_roles((read_site(workspace.sites / name) for name in survey.sites), params.sites)
     folder = workspace.state / "work" / f"census-{survey.survey}"
-    verdict = examine(workspace, survey, sites, params, folder)
+    verdict = examine(workspace, survey, sites, params, folder, workers=workers)
     refuse_critical(verdict)
     return {"survey": survey.survey, "sites": hashes, **asdict(verdict)}

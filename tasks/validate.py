@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from outcrop.survey.tables import tables
 from tasks.facts import files_digest
 from tasks.jobs import Job
 from tasks.progress import Progress
+from tasks.sharing import share_out
 from tasks.steps import Reference, refer, results_of, step
+from tasks.workers import ALONE, Runner, Workers
 from tasks.workspace import Workspace
 
 #: Sections of the parameters that the census and its checks depend on.
@@ -181,7 +184,7 @@ def _validate(context: Any, table: str, frame: pd.DataFrame, expectations: Seque
 
 
 @step("validate")
-def validate(job: Job, key: str, labels: bool = True) -> dict[str, str]:
+def validate(job: Job, key: str, labels: bool = True, workers: Workers = ALONE) -> dict[str, str]:
     """Census and verdict; critical findings stop the flow. Without ``labels``, what is asked of them is not asked.
 
     Raises
@@ -189,7 +192,7 @@ def validate(job: Job, key: str, labels: bool = True) -> dict[str, str]:
     DataError : one sentence that holds every critical finding.
     """
     with job.tracker.step(job.parent, "validate", key) as run, results_of(job.workspace, "validate", key) as folder:
-        verdict = examine(job.workspace, job.survey, job.sites, job.params, folder, labels=labels)
+        verdict = examine(job.workspace, job.survey, job.sites, job.params, folder, labels=labels, workers=workers)
         run.files([folder / VERDICT, folder / "census.json"])
         run.tags({"validation": _gravest(verdict)})
         run.inputs(job.hashes)
@@ -198,13 +201,21 @@ def validate(job: Job, key: str, labels: bool = True) -> dict[str, str]:
 
 
 def examine(
-    workspace: Workspace, survey: Survey, sites: Sequence[Site], params: Params, folder: Path, *, labels: bool = True
+    workspace: Workspace,
+    survey: Survey,
+    sites: Sequence[Site],
+    params: Params,
+    folder: Path,
+    *,
+    labels: bool = True,
+    workers: Workers = ALONE,
 ) -> Verdict:
     """Take the census into ``folder``, judge it, and write the verdict and the judged tables beside it.
 
     Parameters
     ----------
     labels : judge the sites' labels too; a site that is not trained on needs none
+    workers : who counts; of several each has a scene at a time, in the same folders
 
     Raises
     ------
@@ -214,7 +225,8 @@ def examine(
     suites = {name: suite for name, suite in read_suites(place).items() if labels or name not in OF_LABELS}
     compiled(suites, place)  # before minutes of reading
     with Progress("Reading blocks", _block_count(sites)) as progress:
-        census = take_census(sites, params.footprint, declared_ranges(survey), folder, progress.advance)
+        shared = None if workers.runner is Runner.threads else partial(share_out, workers)
+        census = take_census(sites, params.footprint, declared_ranges(survey), folder, progress.advance, shared)
     frames = tables(survey, sites, census)
     (folder / TABLES).mkdir(exist_ok=True)
     for name, frame in frames.items():

@@ -6,7 +6,7 @@ disk.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,12 +68,66 @@ Ranges = dict[str, tuple[float, float]]
 STATISTICS = ("bands", "labels")
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What one scene adds to a census; ``counts`` and ``usable`` as there, ``training`` the moments by modality."""
+
+    site: int
+    scene: int
+    blocks: list[Block]
+    counts: list[list[int]]
+    usable: list[int]
+    bands: list[Columns]
+    labels: Columns
+    training: dict[str, Moments]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Counts one scene of a survey; it holds plain values alone, so that any process can be sent it."""
+
+    sites: Sequence[Site]
+    footprint: int
+    ranges: Ranges
+    destination: Path
+
+    def __call__(self, place: tuple[int, int], advance: Callable[[int], None] = lambda _: None) -> Counted:
+        """Read every block of the scene at ``place`` (site, scene) once, and write its usable cells."""
+        site = self.sites[place[0]]
+        scene = site.scenes[place[1]]
+        names = [entry.name for entry in site.classes]
+        seen = {name: BandTally(raster, self.ranges[name]) for name, raster in scene.rasters.items()}
+        training = {name: Moments.of(raster) for name, raster in scene.rasters.items()}
+        labelled = LabelTally(names, scene.rasters)
+        blocks: list[Block] = []
+        counts: list[list[int]] = []
+        usable: list[int] = []
+        cells = _new_cells(self.destination, site, scene)
+        for tile in tiles(scene, site.block):
+            split, classes = _read(scene, tile, self.footprint, seen, labelled, training)
+            cells[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] = split
+            if split.any():
+                blocks.append(Block(*place, tile, int(split.max())))
+                # As a list: small arrays kept among the large ones that come and go would scatter over the heap.
+                counts.append(np.bincount(classes, minlength=len(names)).tolist())
+                usable.append(int((split > 0).sum()))
+            advance(1)
+        cells.flush()
+        where = {"site": site.name, "scene": scene.id}
+        bands = [_placed(tally.columns(), **where, modality=name) for name, tally in seen.items()]
+        return Counted(*place, blocks, counts, usable, bands, _placed(labelled.columns(), **where), training)
+
+
+Places = Sequence[tuple[int, int]]
+
+
 def take_census(
     sites: Sequence[Site],
     footprint: int,
     ranges: Ranges,
     destination: Path,
     advance: Callable[[int], None] = lambda _: None,
+    share_out: Callable[[Counting, Places], Iterable[Counted]] | None = None,
 ) -> Census:
     """Read every block of every scene once.
 
@@ -82,6 +136,7 @@ def take_census(
     ranges : declared lowest and highest value of each modality, in its unit
     destination : folder that the census is written to (see `load_census`)
     advance : told how many blocks were read, for a progress bar
+    share_out : counts the scenes at some places, in any order; ``None``: here, in turn. The census is the same
 
     Raises
     ------
@@ -89,39 +144,31 @@ def take_census(
     """
     _require_one_layout(sites, footprint)
     (destination / "cells").mkdir(parents=True, exist_ok=True)
-    blocks: list[Block] = []
-    counts: list[list[int]] = []
-    usable: list[int] = []
-    bands: list[Columns] = []
-    labels: list[Columns] = []
+    count = Counting(sites, footprint, ranges, destination)
+    places = [(site, scene) for site, _ in enumerate(sites) for scene, _ in enumerate(sites[site].scenes)]
+    if share_out is None:
+        scenes = [count(place, advance) for place in places]
+    else:
+        scenes = []
+        for counted in share_out(count, places):
+            scenes.append(counted)
+            site = sites[counted.site]
+            advance(sum(1 for _ in tiles(site.scenes[counted.scene], site.block)))
+        scenes.sort(key=lambda counted: (counted.site, counted.scene))
     names = tuple(entry.name for entry in sites[0].classes)
-    training = {name: Moments.of(raster) for name, raster in sites[0].scenes[0].rasters.items()}
-    for site_index, scene_index, site, scene in _scenes(sites):
-        seen = {name: BandTally(raster, ranges[name]) for name, raster in scene.rasters.items()}
-        labelled = LabelTally(names, scene.rasters)
-        cells = _new_cells(destination, site, scene)
-        for tile in tiles(scene, site.block):
-            split, classes = _read(scene, tile, footprint, seen, labelled, training)
-            cells[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] = split
-            if split.any():
-                blocks.append(Block(site_index, scene_index, tile, int(split.max())))
-                # As a list: small arrays kept among the large ones that come and go would scatter over the heap.
-                counts.append(np.bincount(classes, minlength=len(names)).tolist())
-                usable.append(int((split > 0).sum()))
-            advance(1)
-        cells.flush()
-        where = {"site": site.name, "scene": scene.id}
-        bands += [_placed(tally.columns(), **where, modality=name) for name, tally in seen.items()]
-        labels.append(_placed(labelled.columns(), **where))
+    training = scenes[0].training
+    for counted in scenes[1:]:
+        for name, moments in counted.training.items():
+            training[name].merge(moments)
     census = Census(
         footprint=footprint,
         class_names=names,
-        blocks=tuple(blocks),
-        counts=np.array(counts, dtype=np.int64).reshape(-1, len(names)),
-        usable=np.array(usable, dtype=np.int64),
+        blocks=tuple(block for counted in scenes for block in counted.blocks),
+        counts=np.array([row for counted in scenes for row in counted.counts], dtype=np.int64).reshape(-1, len(names)),
+        usable=np.array([cells for counted in scenes for cells in counted.usable], dtype=np.int64),
         normalisation={name: moments.normalisation() for name, moments in training.items()},
-        bands=stacked(bands),
-        labels=stacked(labels),
+        bands=stacked([columns for counted in scenes for columns in counted.bands]),
+        labels=stacked([counted.labels for counted in scenes]),
         cells=destination / "cells",
     )
     _save(census, destination)
@@ -134,15 +181,15 @@ def _placed(columns: Columns, **where: str) -> Columns:
     return {name: np.full(rows, value) for name, value in where.items()} | columns
 
 
-def _scenes(sites: Sequence[Site]) -> Iterator[tuple[int, int, Site, Scene]]:
-    for site_index, site in enumerate(sites):
-        for scene_index, scene in enumerate(site.scenes):
-            yield site_index, scene_index, site, scene
+def _scenes(sites: Sequence[Site]) -> Iterator[tuple[Site, Scene]]:
+    for site in sites:
+        for scene in site.scenes:
+            yield site, scene
 
 
 def _require_one_layout(sites: Sequence[Site], footprint: int) -> None:
     first = sites[0].scenes[0]
-    for _, _, site, scene in _scenes(sites):
+    for site, scene in _scenes(sites):
         where = f"{site.path}, scene {scene.id}"
         if site.buffer < footprint:
             raise DataError(

@@ -55,13 +55,18 @@ class Moments:
         share = 1 / np.maximum(n, 1)
         mean = np.where(seen, flat, 0).sum(axis=1) * share
         squares = np.where(seen, (flat - mean[:, None]) ** 2, 0).sum(axis=1)
-        total = np.maximum(self.count + n, 1)
-        delta = mean - self.mean
-        self.mean += delta * n / total
-        self.squares += squares + delta**2 * self.count * n / total
-        self.count += n
-        self.lowest = np.minimum(self.lowest, np.where(seen, flat, np.inf).min(axis=1))
-        self.highest = np.maximum(self.highest, np.where(seen, flat, -np.inf).max(axis=1))
+        lowest, highest = np.where(seen, flat, np.inf).min(axis=1), np.where(seen, flat, -np.inf).max(axis=1)
+        self.merge(Moments(n, mean, squares, lowest, highest))
+
+    def merge(self, other: "Moments") -> None:
+        """Take in what was seen elsewhere of the same bands."""
+        total = np.maximum(self.count + other.count, 1)
+        delta = other.mean - self.mean
+        self.mean += delta * other.count / total
+        self.squares += other.squares + delta**2 * self.count * other.count / total
+        self.count += other.count
+        self.lowest = np.minimum(self.lowest, other.lowest)
+        self.highest = np.maximum(self.highest, other.highest)
 
     @property
     def std(self) -> NDArray[np.float64]:

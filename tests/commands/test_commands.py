@@ -36,6 +36,12 @@ def test_validate_counts_its_checks(trained: Trained, serverless_call: Caller) -
     assert all(finding["severity"] == "warning" for finding in verdict["findings"])
 
 
+def test_workers_validate_alike(trained: Trained, serverless_call: Caller) -> None:
+    bench, _ = trained
+    alone, shared = (serverless_call.told(bench, "validate", *words) for words in ((), ("--workers", "2")))
+    assert shared == alone
+
+
 def test_a_site_that_only_the_cache_holds_is_brought_back(
     trained: Trained, trained_copy: Bench, serverless_call: Caller
 ) -> None:

@@ -191,7 +191,6 @@ def test_every_trial_is_a_run_of_its_own(bench: Bench, searched: dict[str, Any])
         (("search", "--set", "search.space={distil.rungs: {low: 1, high: 2, scale: log}}"), "distil.rungs"),
         (("search", "--set", "search.population=2"), "search.population"),
         (("retrain", "--params", "nowhere.yaml"), "nowhere.yaml"),
-        (("retrain", "--workers", "2"), "only a search is shared out"),
         (("search", "--runner", "threads", "--workers", "2"), "threads are one worker"),
         (("search", "--cluster", "tcp://127.0.0.1:1", "--workers", "2"), "has the workers it has"),
         (("compare", "--set", "distil.rungs=[all, [radar]]"), "`radar` of a rung"),

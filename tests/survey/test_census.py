@@ -1,6 +1,8 @@
 """The census: usable cells, counts, statistics and normalisation, each from the full arrays; and who is refused."""
 
 import json
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,18 @@ from conftest import TINY_SURVEY, TinySurvey, write_geotiff
 from nested import BLOCK, FOOTPRINT, MODALITIES, RANGES, Nested
 
 from outcrop.errors import DataError
-from outcrop.survey.census import STATISTICS, Census, cells_path, load_census, take_census, training_files
+from outcrop.record.digests import digest_folder
+from outcrop.survey.census import (
+    STATISTICS,
+    Census,
+    Counted,
+    Counting,
+    Places,
+    cells_path,
+    load_census,
+    take_census,
+    training_files,
+)
 from outcrop.survey.grids import Nesting
 from outcrop.survey.rasters import read_split, write_cog
 from outcrop.survey.sites import SPLITS, Band, Raster, Site
@@ -167,6 +180,18 @@ def test_what_is_only_told_is_not_trained_on(nested: Nested, tmp_path: Path) -> 
     before, after = training_files(nested.folder / "census"), training_files(tmp_path)
     assert [path.name for path in after] == ["census.json", "blocks.npz", "east.one.npy", "west.one.npy"]
     assert [path.read_bytes() for path in after] == [path.read_bytes() for path in before]
+
+
+def test_scenes_that_are_counted_elsewhere_and_come_in_any_order_give_the_same(nested: Nested, tmp_path: Path) -> None:
+    """Each is counted by a copy, as in another process."""
+    told: list[int] = []
+
+    def backwards(count: Counting, places: Places) -> Iterator[Counted]:
+        for place in reversed(places):
+            yield deepcopy(deepcopy(count)(place))
+
+    take_census(nested.sites, FOOTPRINT, RANGES, tmp_path, told.append, backwards)
+    assert digest_folder(tmp_path) == digest_folder(nested.folder / "census") and told == [30, 30]
 
 
 def with_raster(site: Site, **changes: object) -> Site:
